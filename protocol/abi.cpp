@@ -1,0 +1,257 @@
+#include "protocol/abi.hpp"
+
+#include <array>
+
+namespace mpyd {
+namespace {
+
+struct ArchRow {
+  Arch arch;
+  std::string_view name;
+  FloatAbi float_abi;  // of modules built by py/dynruntime.mk without overrides
+};
+
+// clang-format off
+constexpr ArchRow kArchs[] = {
+    {Arch::bytecode,  "any",       FloatAbi::unspecified},
+    {Arch::x86,       "x86",       FloatAbi::hard},
+    {Arch::x64,       "x64",       FloatAbi::hard},
+    {Arch::armv6,     "armv6",     FloatAbi::soft},
+    {Arch::armv6m,    "armv6m",    FloatAbi::none},
+    {Arch::armv7m,    "armv7m",    FloatAbi::none},
+    {Arch::armv7em,   "armv7em",   FloatAbi::soft},
+    {Arch::armv7emsp, "armv7emsp", FloatAbi::hard},
+    {Arch::armv7emdp, "armv7emdp", FloatAbi::hard},
+    {Arch::xtensa,    "xtensa",    FloatAbi::none},
+    {Arch::xtensawin, "xtensawin", FloatAbi::soft},
+    {Arch::rv32imc,   "rv32imc",   FloatAbi::none},
+    {Arch::rv64imc,   "rv64imc",   FloatAbi::soft},
+};
+
+struct SuffixRow {
+  std::string_view text;
+  FloatAbi float_abi;
+  ObjectRepr object_repr;
+  std::uint32_t flag;
+};
+constexpr SuffixRow kSuffixes[] = {
+    {"nofp",   FloatAbi::none,        ObjectRepr::unspecified, 0},
+    {"softfp", FloatAbi::soft,        ObjectRepr::unspecified, 0},
+    {"hardfp", FloatAbi::hard,        ObjectRepr::unspecified, 0},
+    {"reprA",  FloatAbi::unspecified, ObjectRepr::a,           0},
+    {"reprB",  FloatAbi::unspecified, ObjectRepr::b,           0},
+    {"reprC",  FloatAbi::unspecified, ObjectRepr::c,           0},
+    {"reprD",  FloatAbi::unspecified, ObjectRepr::d,           0},
+    {"zba",    FloatAbi::unspecified, ObjectRepr::unspecified, kFlagZba},
+    {"zcmp",   FloatAbi::unspecified, ObjectRepr::unspecified, kFlagZcmp},
+};
+// clang-format on
+
+constexpr const ArchRow* find_arch(Arch arch) {
+  for (const ArchRow& row : kArchs)
+    if (row.arch == arch) return &row;
+  return nullptr;
+}
+
+constexpr bool is_thumb(Arch arch) { return arch >= Arch::armv6m && arch <= Arch::armv7emdp; }
+
+std::string_view float_name(FloatAbi abi) {
+  constexpr std::array<std::string_view, 4> kNames = {"unspecified", "no", "soft", "hard"};
+  return kNames[static_cast<std::size_t>(abi) & 3];
+}
+
+template <std::size_t N>
+void append_number(InlineText<N>& out, std::uint32_t value) {
+  std::array<char, 10> digits{};
+  std::size_t count = 0;
+  do {
+    digits[count++] = static_cast<char>('0' + value % 10);
+    value /= 10;
+  } while (value != 0);
+  while (count > 0) out.append(digits[--count]);
+}
+
+template <std::size_t N>
+void append_version(InlineText<N>& out, const Abi& abi) {
+  append_number(out, abi.mpy_version);
+  if (!abi.is_native()) return;
+  out.append('.');
+  append_number(out, abi.sub_version);
+}
+
+// One decimal number below 256 at the front of `text`, which loses it.
+Result<std::uint8_t> take_number(std::string_view& text) {
+  std::uint32_t value = 0;
+  std::size_t used = 0;
+  while (used < text.size() && text[used] >= '0' && text[used] <= '9') {
+    value = value * 10 + static_cast<std::uint32_t>(text[used++] - '0');
+    if (value > 255) return fail(Errc::malformed);
+  }
+  if (used == 0) return fail(Errc::malformed);
+  text.remove_prefix(used);
+  return static_cast<std::uint8_t>(value);
+}
+
+bool accepts_arch(Arch device, Arch module) {
+  if (is_thumb(device) && is_thumb(module)) return module <= device;
+  return module == device;
+}
+
+// Each suffix at most once, and no two of one kind: one ABI has one meaning.
+Result<void> apply_suffix(Abi& abi, std::string_view suffix) {
+  for (const SuffixRow& row : kSuffixes) {
+    if (row.text != suffix) continue;
+    if ((row.float_abi != FloatAbi::unspecified && abi.float_abi != FloatAbi::unspecified) ||
+        (row.object_repr != ObjectRepr::unspecified &&
+         abi.object_repr != ObjectRepr::unspecified) ||
+        (row.flag & abi.arch_flags) != 0)
+      return fail(Errc::malformed);
+    if (row.float_abi != FloatAbi::unspecified) abi.float_abi = row.float_abi;
+    if (row.object_repr != ObjectRepr::unspecified) abi.object_repr = row.object_repr;
+    abi.arch_flags |= row.flag;
+    return {};
+  }
+  return fail(Errc::malformed);
+}
+
+}  // namespace
+
+Result<void, AbiMismatch> Abi::accepts(const Abi& module) const {
+  if (module.mpy_version != mpy_version) return fail(AbiMismatch::mpy_version);
+  if (module.is_native() && module.sub_version != sub_version)
+    return fail(AbiMismatch::sub_version);
+  if (module.small_int_bits > small_int_bits) return fail(AbiMismatch::small_int_bits);
+  if (!module.is_native()) return {};
+  if (!accepts_arch(arch, module.arch)) return fail(AbiMismatch::arch);
+  if (core != Arch::bytecode && !accepts_arch(core, module.arch)) return fail(AbiMismatch::core);
+  if ((module.arch_flags & ~arch_flags) != 0) return fail(AbiMismatch::arch_flags);
+  if (module.object_repr != object_repr) return fail(AbiMismatch::object_repr);
+  if (module.float_abi != FloatAbi::none && module.float_abi != float_abi)
+    return fail(AbiMismatch::float_abi);
+  return {};
+}
+
+int specificity(const Abi& module) {
+  if (!module.is_native()) return 0;
+  int flags = 0;
+  for (std::uint32_t bits = module.arch_flags; bits != 0; bits &= bits - 1) ++flags;
+  // Flags and a matching float ABI only break ties between variants of one arch.
+  return static_cast<int>(module.arch) * 128 + flags * 2 +
+         (module.float_abi == FloatAbi::none ? 0 : 1);
+}
+
+Abi with_defaults(Abi abi) {
+  const ArchRow* row = find_arch(abi.arch);
+  if (!row || !abi.is_native()) return abi;
+  if (abi.float_abi == FloatAbi::unspecified) abi.float_abi = row->float_abi;
+  if (abi.object_repr == ObjectRepr::unspecified) abi.object_repr = ObjectRepr::a;
+  return abi;
+}
+
+std::string_view arch_name(Arch arch) {
+  const ArchRow* row = find_arch(arch);
+  return row ? row->name : "unknown";
+}
+
+Result<Arch> parse_arch(std::string_view name) {
+  for (const ArchRow& row : kArchs)
+    if (row.name == name) return row.arch;
+  return fail(Errc::malformed);
+}
+
+AbiText format_abi(const Abi& abi) {
+  AbiText out;
+  append_version(out, abi);
+  out.append('-');
+  out.append(arch_name(abi.arch));
+  if (!abi.is_native()) return out;
+  const Abi defaults = with_defaults(
+      Abi{.mpy_version = abi.mpy_version, .sub_version = abi.sub_version, .arch = abi.arch});
+  for (const SuffixRow& row : kSuffixes) {
+    const bool applies =
+        (row.float_abi != FloatAbi::unspecified && row.float_abi == abi.float_abi &&
+         abi.float_abi != defaults.float_abi) ||
+        (row.object_repr != ObjectRepr::unspecified && row.object_repr == abi.object_repr &&
+         abi.object_repr != defaults.object_repr) ||
+        (row.flag & abi.arch_flags) != 0;
+    if (!applies) continue;
+    out.append('-');
+    out.append(row.text);
+  }
+  return out;
+}
+
+Result<Abi> parse_abi(std::string_view text) {
+  Abi abi;
+  MPYD_TRY_ASSIGN(abi.mpy_version, take_number(text));
+  const bool has_sub_version = !text.empty() && text[0] == '.';
+  if (has_sub_version) {
+    text.remove_prefix(1);
+    MPYD_TRY_ASSIGN(abi.sub_version, take_number(text));
+  }
+  if (text.empty() || text[0] != '-') return fail(Errc::malformed);
+  text.remove_prefix(1);
+  std::size_t dash = text.find('-');
+  MPYD_TRY_ASSIGN(abi.arch, parse_arch(text.substr(0, dash)));
+  if (abi.is_native() != has_sub_version) return fail(Errc::malformed);
+  while (dash != std::string_view::npos) {
+    if (!abi.is_native()) return fail(Errc::malformed);
+    text.remove_prefix(dash + 1);
+    dash = text.find('-');
+    MPYD_TRY(apply_suffix(abi, text.substr(0, dash)));
+  }
+  return with_defaults(abi);
+}
+
+AbiReason describe(AbiMismatch why, const Abi& device, const Abi& module) {
+  AbiReason out;
+  out.append("the file ");
+  switch (why) {
+    case AbiMismatch::mpy_version:
+    case AbiMismatch::sub_version:
+      out.append("has .mpy version ");
+      append_version(out, module);
+      out.append(", this firmware reads ");
+      append_number(out, device.mpy_version);
+      if (module.is_native()) {
+        out.append('.');
+        append_number(out, device.sub_version);
+      }
+      break;
+    case AbiMismatch::small_int_bits:
+      out.append("needs small integers of ");
+      append_number(out, module.small_int_bits);
+      out.append(" bits, this firmware has ");
+      append_number(out, device.small_int_bits);
+      break;
+    case AbiMismatch::arch:
+      out.append("is native code for ");
+      out.append(arch_name(module.arch));
+      out.append(", this motherboard is ");
+      out.append(arch_name(device.arch));
+      break;
+    case AbiMismatch::core:
+      out.append("is native code for ");
+      out.append(arch_name(module.arch));
+      out.append(", but this motherboard's core is ");
+      out.append(arch_name(device.core));
+      out.append(" whatever its firmware reports");
+      break;
+    case AbiMismatch::arch_flags:
+      out.append("uses instruction set extensions this motherboard lacks");
+      break;
+    case AbiMismatch::object_repr:
+      out.append("was built for another object representation (MICROPY_OBJ_REPR) than this firmware");
+      break;
+    case AbiMismatch::float_abi:
+      out.append("passes floats by the ");
+      out.append(float_name(module.float_abi));
+      out.append("-float ABI, this firmware by the ");
+      out.append(float_name(device.float_abi));
+      out.append("-float ABI");
+      break;
+  }
+  return out;
+}
+
+}  // namespace mpyd

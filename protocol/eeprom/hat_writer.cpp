@@ -1,0 +1,106 @@
+#include "protocol/eeprom/hat_writer.hpp"
+
+#include "protocol/checksum.hpp"
+#include "protocol/eeprom/hat.hpp"
+#include "protocol/eeprom/record.hpp"
+#include "protocol/limits.hpp"
+
+namespace mpyd::eeprom {
+namespace {
+
+constexpr std::size_t kAtomHeaderBytes = 8;
+constexpr std::size_t kCrcBytes = 2;
+constexpr std::size_t kVendorFixedBytes = 22;
+constexpr std::uint32_t kVendorAtom = 1;
+constexpr std::uint32_t kCustomAtom = 4;
+
+// Appends atoms behind the header, which is written last.
+class AtomWriter {
+ public:
+  explicit AtomWriter(MutableBytes out) : out_(out) {}
+
+  // Room for the data of an atom of `data_bytes`; end() closes it. Errors: limit.
+  Result<MutableBytes> begin(std::uint32_t type, std::size_t data_bytes) {
+    const std::size_t whole = kAtomHeaderBytes + data_bytes + kCrcBytes;
+    if (out_.size() < size_ || whole > out_.size() - size_ || size_ + whole > kEepromBytesMax)
+      return fail(Errc::limit);
+    atom_ = out_.subspan(size_, whole);
+    store_le16(atom_, 0, type);
+    store_le16(atom_, 2, count_);
+    store_le32(atom_, 4, static_cast<std::uint32_t>(data_bytes + kCrcBytes));
+    return atom_.subspan(kAtomHeaderBytes, data_bytes);
+  }
+
+  // The checksum covers the atom's header and data.
+  void end() {
+    const std::size_t crc_at = atom_.size() - kCrcBytes;
+    store_le16(atom_, crc_at, crc16_arc(0, atom_.first(crc_at)));
+    size_ += atom_.size();
+    ++count_;
+  }
+
+  Result<void> custom(Bytes data) {
+    MPYD_TRY_ASSIGN(const MutableBytes room, begin(kCustomAtom, data.size()));
+    copy_bytes(data, room);
+    end();
+    return {};
+  }
+
+  std::size_t finish() {
+    copy_bytes(as_bytes("R-Pi"), out_);
+    store_u8(out_, 4, 2);  // HAT+
+    store_u8(out_, 5, 0);
+    store_le16(out_, 6, count_);
+    store_le32(out_, 8, static_cast<std::uint32_t>(size_));
+    return size_;
+  }
+
+ private:
+  MutableBytes out_;
+  MutableBytes atom_;
+  std::size_t size_ = kHatHeaderBytes;
+  std::uint32_t count_ = 0;
+};
+
+Result<void> write_vendor(const HatContent& content, AtomWriter& atoms) {
+  if (content.vendor.empty()) return fail(Errc::malformed);
+  if (content.vendor.size() > 255 || content.product.size() > 255) return fail(Errc::limit);
+  MPYD_TRY_ASSIGN(const MutableBytes data,
+                  atoms.begin(kVendorAtom, kVendorFixedBytes + content.vendor.size() +
+                                               content.product.size()));
+  // The format stores a UUID with its least significant byte first.
+  for (std::size_t i = 0; i < content.uuid.size(); ++i)
+    data[i] = content.uuid[content.uuid.size() - 1 - i];
+  store_le16(data, 16, content.product_id);
+  store_le16(data, 18, content.product_version);
+  store_u8(data, 20, static_cast<std::uint32_t>(content.vendor.size()));
+  store_u8(data, 21, static_cast<std::uint32_t>(content.product.size()));
+  copy_bytes(as_bytes(content.vendor), data.subspan(kVendorFixedBytes));
+  copy_bytes(as_bytes(content.product), data.subspan(kVendorFixedBytes + content.vendor.size()));
+  atoms.end();
+  return {};
+}
+
+Result<void> write_configuration(Bytes configuration, AtomWriter& atoms) {
+  if (configuration.size() > kConfigMax) return fail(Errc::limit);
+  MPYD_TRY_ASSIGN(const MutableBytes data,
+                  atoms.begin(kCustomAtom, kRecordHeaderBytes + configuration.size()));
+  format_record_header(
+      {RecordKind::configuration, static_cast<std::uint32_t>(configuration.size())}, data);
+  copy_bytes(configuration, data.subspan(kRecordHeaderBytes));
+  atoms.end();
+  return {};
+}
+
+}  // namespace
+
+Result<std::size_t> write_hat(const HatContent& content, MutableBytes out) {
+  AtomWriter atoms(out);
+  MPYD_TRY(write_vendor(content, atoms));
+  if (!content.configuration.empty()) MPYD_TRY(write_configuration(content.configuration, atoms));
+  if (!content.package.empty()) MPYD_TRY(atoms.custom(content.package));
+  if (!content.key_block.empty()) MPYD_TRY(atoms.custom(content.key_block));
+  return atoms.finish();
+}
+
+}  // namespace mpyd::eeprom

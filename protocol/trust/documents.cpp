@@ -1,0 +1,112 @@
+#include "protocol/trust/documents.hpp"
+
+#include "mpyd/v1/trust.npb.h"
+#include "protocol/nanopb_io.hpp"
+
+namespace mpyd::trust {
+namespace {
+
+// A repeated bytes field of fixed-size values.
+template <class Fixed, std::size_t N, class Array>
+Result<void> read_list(const Array* items, pb_size_t count, InlineVector<Fixed, N>& out) {
+  out.clear();
+  for (pb_size_t i = 0; i < count; ++i) {
+    MPYD_TRY_ASSIGN(const Fixed value, Fixed::from(pb::view_of(items[i])));
+    if (!out.push_back(value)) return fail(Errc::limit);
+  }
+  return {};
+}
+
+// A threshold nobody can reach, or none at all, is a broken document.
+Result<RoleKeys> read_role(const mpyd_v1_RoleKeys& m) {
+  RoleKeys out;
+  MPYD_TRY(read_list(m.keys, m.keys_count, out.keys));
+  out.threshold = m.threshold;
+  if (out.threshold == 0 || out.threshold > out.keys.size()) return fail(Errc::malformed);
+  return out;
+}
+
+}  // namespace
+
+Result<Root> parse_root(Bytes body) {
+  if (body.size() > kDocumentBytesMax) return fail(Errc::limit);
+  mpyd_v1_Root m = mpyd_v1_Root_init_zero;
+  MPYD_TRY(pb::decode(body, mpyd_v1_Root_fields, m));
+  MPYD_TRY(pb::check_format(m.format, m.min_reader));
+  Root out;
+  out.version = m.version;
+  MPYD_TRY_ASSIGN(out.root, read_role(m.root));
+  MPYD_TRY_ASSIGN(out.targets, read_role(m.targets));
+  MPYD_TRY_ASSIGN(out.server_key, pb::fixed_of<ExchangeKey>(m.server_key));
+  out.targets_epoch = m.targets_epoch;
+  out.expires_unix_s = m.expires_unix_s;
+  if (out.version == 0) return fail(Errc::malformed);
+  return out;
+}
+
+Result<TargetsHead> parse_head(Bytes body) {
+  if (body.size() > kDocumentBytesMax) return fail(Errc::limit);
+  mpyd_v1_TargetsHead m = mpyd_v1_TargetsHead_init_zero;
+  MPYD_TRY(pb::decode(body, mpyd_v1_TargetsHead_fields, m));
+  MPYD_TRY(pb::check_format(m.format, m.min_reader));
+  TargetsHead out;
+  out.epoch = m.epoch;
+  out.version = m.version;
+  out.expires_unix_s = m.expires_unix_s;
+  MPYD_TRY(read_list(m.revoked_keys, m.revoked_keys_count, out.revoked_keys));
+  MPYD_TRY_ASSIGN(out.merkle_root, pb::fixed_of<Digest>(m.merkle_root));
+  out.entry_count = m.entry_count;
+  if (out.version == 0) return fail(Errc::malformed);
+  return out;
+}
+
+Result<PolicyEntry> parse_entry(Bytes body) {
+  if (body.size() > kEntryBytesMax) return fail(Errc::limit);
+  mpyd_v1_PolicyEntry m = mpyd_v1_PolicyEntry_init_zero;
+  MPYD_TRY(pb::decode(body, mpyd_v1_PolicyEntry_fields, m));
+  MPYD_TRY(pb::check_format(m.format, m.min_reader));
+  PolicyEntry out;
+  MPYD_TRY_ASSIGN(out.hardware_id, HardwareId::parse(m.hardware_id));
+  MPYD_TRY_ASSIGN(out.driver_name, parse_driver_name(m.driver_name));
+  MPYD_TRY(read_list(m.publisher_keys, m.publisher_keys_count, out.publisher_keys));
+  MPYD_TRY(read_list(m.revoked_digests, m.revoked_digests_count, out.revoked_digests));
+  MPYD_TRY(read_list(m.approved_digests, m.approved_digests_count, out.approved_digests));
+  MPYD_TRY(read_list(m.pinned_digests, m.pinned_digests_count, out.pinned_digests));
+  out.threshold = m.threshold;
+  out.floor_release = m.floor_release;
+  if (out.threshold == 0 || out.threshold > out.publisher_keys.size()) return fail(Errc::malformed);
+  if (m.mode > 1 || m.eeprom_packages > 1 || m.unchecked_packages > 1)
+    return fail(Errc::unsupported);
+  out.mode = static_cast<ReleaseMode>(m.mode);
+  out.eeprom_packages = m.eeprom_packages == 1;
+  out.unchecked_packages = m.unchecked_packages == 1;
+  return out;
+}
+
+Result<SignedDocument> parse_signed(Bytes bytes) {
+  if (bytes.size() > kDocumentBytesMax) return fail(Errc::limit);
+  SignedDocument out;
+  mpyd_v1_SignedDocument m = mpyd_v1_SignedDocument_init_zero;
+  pb::want_view(m.body, out.body);
+  MPYD_TRY(pb::decode(bytes, mpyd_v1_SignedDocument_fields, m));
+  for (pb_size_t i = 0; i < m.signatures_count; ++i) {
+    DocumentSignature signature;
+    MPYD_TRY_ASSIGN(signature.key, pb::fixed_of<SigningKey>(m.signatures[i].key));
+    MPYD_TRY_ASSIGN(signature.signature, pb::fixed_of<SignatureBytes>(m.signatures[i].signature));
+    out.signatures.push_back(signature);
+  }
+  return out;
+}
+
+Result<EntryProof> parse_proof(Bytes bytes) {
+  EntryProof out;
+  mpyd_v1_EntryProof m = mpyd_v1_EntryProof_init_zero;
+  pb::want_view(m.entry, out.entry);
+  MPYD_TRY(pb::decode(bytes, mpyd_v1_EntryProof_fields, m));
+  if (out.entry.size() > kEntryBytesMax) return fail(Errc::limit);
+  out.index = m.index;
+  MPYD_TRY(read_list(m.path, m.path_count, out.path));
+  return out;
+}
+
+}  // namespace mpyd::trust
