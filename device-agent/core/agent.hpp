@@ -1,0 +1,193 @@
+// The agent: watches slots, asks the server, fetches, verifies, loads and unloads drivers.
+// No heap, no globals, no blocking: the owner calls poll() and supplies ports and memory.
+//
+// What happens to a slot, and who does it:
+//   empty -> identifying -> waiting      agent_slots.cpp   probing and identity
+//   waiting -> decision                  agent_sync.cpp    the server's word; agent_jobs.cpp offline
+//   fetching / verifying                 agent_jobs.cpp    pass 1
+//   running / refused                    agent_jobs.cpp    pass 2, attach
+#pragma once
+
+#include "device-agent/core/cache.hpp"
+#include "device-agent/core/eeprom_source.hpp"
+#include "device-agent/core/exchange.hpp"
+#include "device-agent/core/package_check.hpp"
+#include "device-agent/core/slot.hpp"
+#include "device-agent/core/sync.hpp"
+#include "device-agent/core/trust_store.hpp"
+#include "protocol/sync/box.hpp"
+
+namespace mpyd::agent {
+
+struct Config {
+  Abi abi;                    // of this firmware
+  std::string_view firmware;  // free text for people
+  std::uint8_t eeprom_address = 0x50;
+  std::uint32_t probe_interval_ms = 100;
+  std::uint32_t sync_interval_ms = 60'000;    // when there is nothing to ask
+  std::uint32_t report_delay_ms = 300;        // from an event to the sync that reports it
+  std::uint32_t retry_min_ms = 500;           // after a failed exchange; doubles
+  std::uint32_t retry_max_ms = 30'000;
+  std::uint32_t sync_timeout_ms = 5'000;      // a whole sync; then we are offline
+  std::uint32_t stall_timeout_ms = 5'000;     // a fetch without progress
+  std::uint32_t fetch_timeout_ms = 120'000;   // a whole fetch
+};
+
+// Supplied by the owner, outlives the agent.
+struct Memory {
+  std::span<Slot> slots;  // at most kSlotsMax
+  MutableBytes work;      // at least kWorkBytes: one chunk, or a package head and what checks it
+  MutableBytes message;   // at least kMessageBytesMin: one sync message; bounds the answers we ask for
+};
+inline constexpr unsigned kSlotsMax = 64;
+inline constexpr std::size_t kWorkBytes = kChunkBytesMax + crypto::kStreamOverhead + Digest::kSize;
+inline constexpr std::size_t kMessageBytesMin = 4096;
+static_assert(kWorkBytes >= trust::kScratchBytes);
+static_assert(kWorkBytes >= kPackageHeadBytesMax + kEntryBytesMax + 256);
+
+class Agent final : private SlotAnswerVisitor {
+ public:
+  Agent(const Ports& ports, const Config& config, const Memory& memory);
+  Agent(const Agent&) = delete;
+  Agent& operator=(const Agent&) = delete;
+
+  // Reads the identity (bytes of mpyd.v1.Identity, only needed during the call) and the kept state.
+  // Once, before poll(). Errors: malformed, unsupported, io, those of verify_first_root,
+  // limit (too little memory).
+  Result<void> start(Bytes identity);
+
+  // One bounded step: at most one chunk, one public-key operation or one driver call.
+  // Returns for how many ms nothing needs doing; 0: call again at once.
+  std::uint32_t poll();
+
+  // Detaches and unloads everything. The agent may not be used afterwards.
+  void stop();
+
+  std::span<const Slot> slots() const { return slots_; }
+  // The configuration data on a board's EEPROM. Errors: no_device, io, limit (buffer too small).
+  Result<std::size_t> read_config(unsigned slot, MutableBytes out);
+
+ private:
+  enum class Job : std::uint8_t {
+    none,
+    sync,          // exchange, then the answer
+    walk_root,     // exchange, then one root
+    hash_eeprom,   // digest of the package on a board's EEPROM
+    choose_local,  // offline: the newest acceptable package that lies here
+    fetch,         // pass 1 from the network
+    verify,        // pass 1 from cache or EEPROM
+    load,          // pass 2 and attach
+  };
+  using Detail = InlineText<192>;
+
+  // agent.cpp
+  Result<void> read_identity(Bytes identity);
+  Result<void> use_server_key();
+  void notify(EventKind kind, unsigned slot, Errc error = {}, std::string_view detail = {},
+              std::uint32_t duration_ms = 0);
+  std::uint64_t now_unix_s() const;
+  void plan_sync(std::uint32_t delay_ms);
+
+  // agent_slots.cpp
+  bool probe_due_slot();
+  void probe(unsigned index);
+  void plug(unsigned index);
+  void read_identity_of(unsigned index);
+  void pull(unsigned index);
+  void release_driver(unsigned index);
+  void refuse(unsigned index, Errc error, std::string_view detail = {});
+
+  // agent_jobs.cpp
+  bool pick_job();
+  std::uint32_t step_job();
+  void finish_job() { job_ = Job::none; }
+  bool job_slot_is_gone() const;
+  void start_loading(unsigned index);
+  void start_fetch(unsigned index);
+  void step_hash_eeprom();
+  std::uint32_t step_fetch();
+  Result<void> take_fetched(Bytes body);
+  Result<void> finish_fetch();
+  void step_verify();
+  Result<void> verify_piece();
+  void step_load();
+  Result<void> check_piece(Bytes piece);
+  Result<void> approve_head();
+  Result<void> accept_whole_package();
+  Result<DriverLoader::Module> load_module();
+  DriverLoader::Module find_module(const Digest& digest) const;
+  void abandon(Errc error, std::string_view detail = {});
+  void start_choose_local(unsigned index);
+  void step_choose_local();
+  Result<std::uint32_t> weigh_candidate(const Digest& digest, PackageSource& source,
+                                        trust::PackageOrigin origin);
+
+  // agent_sync.cpp
+  void start_sync();
+  Result<std::size_t> build_request();
+  void step_sync();
+  bool receive_body(std::size_t limit);
+  void handle_answer(Bytes message);
+  Result<void> accept_answer(const SyncAnswer& answer, Bytes message);
+  void on_slot_answer(const SlotAnswer& answer) override;
+  void follow(unsigned index, const SlotAnswer& answer);
+  void go_offline(Errc error);
+  void start_root_walk(std::uint32_t version);
+  void step_root_walk();
+
+  Ports ports_;
+  Config config_;
+  std::span<Slot> slots_;
+  MutableBytes work_;
+  MutableBytes message_;
+
+  // who we are and whom we trust
+  SecretKey device_secret_;
+  ExchangeKey device_key_;
+  KeyId server_key_id_;
+  SharedKey box_key_;
+  InlineText<64> server_host_;
+  std::uint16_t server_port_ = 0;
+  InlineText<64> enroll_token_;
+  TrustStore trust_;
+  KeyCache keys_;
+
+  // the conversation with the server
+  Exchange exchange_;
+  EventLog events_;
+  std::uint64_t counter_ = 0;           // the next to use
+  std::uint64_t counter_reserved_ = 0;  // up to here, in persistent state
+  Nonce request_nonce_;
+  Digest request_digest_;
+  std::uint64_t last_sync_unix_s_ = 0;
+  std::uint64_t saved_sync_unix_s_ = 0;
+  std::uint32_t next_sync_ms_ = 0;
+  std::uint32_t next_refresh_ms_ = 0;  // when every board is asked about again
+  std::uint32_t retry_ms_ = 0;
+  std::uint32_t received_ = 0;     // of an answer, in message_
+  std::uint32_t roots_walked_ = 0;
+  bool offline_ = false;           // the last exchange failed
+
+  // the job in hand
+  Job job_ = Job::none;
+  unsigned job_slot_ = 0;
+  std::uint32_t job_generation_ = 0;
+  std::uint32_t job_offset_ = 0;
+  trust::PackageOrigin origin_ = trust::PackageOrigin::network;
+  PackageCheck check_;
+  crypto::Sha256 hash_;                // of the package on an EEPROM
+  VerifiedPackage verified_;
+  DriverName driver_name_;
+  std::uint32_t ram_bytes_ = 0;
+  Detail summary_;                 // "thermo 1.0.0 (6.3-x64)" of the package in hand
+  Detail reason_;                  // one sentence of the error in hand, or empty
+  unsigned candidate_ = 0;
+  std::uint32_t best_release_ = 0;
+  Digest best_;
+  InlineVector<Digest, 8> avoid_;
+  Errc best_error_{};
+  unsigned next_probe_ = 0;
+  bool probe_turn_ = false;
+};
+
+}  // namespace mpyd::agent

@@ -1,0 +1,242 @@
+// The conversation with the server: sync, and walking the root.
+#include "device-agent/core/agent.hpp"
+
+#include "protocol/package/key_block.hpp"
+
+namespace mpyd::agent {
+namespace {
+
+constexpr std::uint64_t kCounterBlock = 64;       // one write of state for so many requests
+constexpr std::uint64_t kTimeSaveInterval_s = 3600;  // flash wears
+constexpr unsigned kHttpOk = 200;
+constexpr std::string_view kSyncPath = "/v1/device/sync";
+constexpr std::string_view kRootPath = "/v1/device/root/";
+
+// Reasons that another try at the same package may cure.
+bool is_passing(Errc error) {
+  switch (error) {
+    case Errc::unreachable:
+    case Errc::timeout:
+    case Errc::truncated:
+    case Errc::bad_digest:
+    case Errc::not_found:
+    case Errc::io:
+    case Errc::memory:
+    case Errc::no_key: return true;
+    default: return false;
+  }
+}
+
+}  // namespace
+
+void Agent::start_sync() {
+  job_ = Job::sync;
+  received_ = 0;
+  const std::uint32_t now = ports_.clock.now_ms();
+  if (static_cast<std::int32_t>(next_refresh_ms_ - now) <= 0) {
+    // Now and then about every board: releases and policy change.
+    for (Slot& slot : slots_) slot.wants_answer |= !slot.identity.hardware_id.empty();
+    next_refresh_ms_ = now + config_.sync_interval_ms;
+  }
+  const auto size = build_request();
+  if (!size) return go_offline(size.error());
+  const auto started = exchange_.start({.path = kSyncPath,
+                                        .host = server_host_.c_str(),
+                                        .port = server_port_,
+                                        .body = message_.first(*size),
+                                        .answer_bytes_max = static_cast<std::uint32_t>(message_.size()),
+                                        .stall_timeout_ms = config_.sync_timeout_ms,
+                                        .total_timeout_ms = config_.sync_timeout_ms},
+                                       now);
+  if (!started) go_offline(started.error());
+}
+
+// The whole sealed request, in message_. Errors: io, limit.
+Result<std::size_t> Agent::build_request() {
+  if (counter_ + 1 >= counter_reserved_) {
+    MPYD_TRY(save_number(ports_.store, "counter", counter_ + kCounterBlock));
+    counter_reserved_ = counter_ + kCounterBlock;
+  }
+  const SyncRequest request{.counter = ++counter_,
+                            .root_version = trust_.root().version,
+                            .targets_epoch = trust_.root().targets_epoch,
+                            .head_version = trust_.head().version,
+                            .answer_bytes_max = static_cast<std::uint32_t>(message_.size()),
+                            .abi = &config_.abi,
+                            .firmware = config_.firmware,
+                            .enroll_token = enroll_token_.view(),
+                            .slots = slots_,
+                            .events = &events_,
+                            .store = &ports_.store};
+  MPYD_TRY_ASSIGN(const std::size_t size,
+                  encode_sync_request(request, message_.subspan(sync::kRequestMessageOffset)));
+  MPYD_TRY(ports_.entropy.fill(request_nonce_.mutable_bytes()));
+  const std::size_t total = sync::seal_request(
+      message_, size, {device_key_, server_key_id_, request_nonce_}, box_key_);
+  request_digest_ = crypto::sha256(message_.first(total));
+  return total;
+}
+
+// Moves what arrived to the end of message_. True when the answer is complete; on failure offline.
+bool Agent::receive_body(std::size_t limit) {
+  const auto body = exchange_.step(work_, ports_.clock.now_ms());
+  if (!body) {
+    go_offline(body.error());
+    return false;
+  }
+  if (received_ + body->size() > limit) {
+    go_offline(Errc::limit);
+    return false;
+  }
+  copy_bytes(*body, message_.subspan(received_));
+  received_ += static_cast<std::uint32_t>(body->size());
+  if (!exchange_.complete()) return false;
+  exchange_.close();
+  if (exchange_.status() == kHttpOk) return true;
+  go_offline(exchange_.status() == 404 ? Errc::not_found : Errc::unreachable);
+  return false;
+}
+
+void Agent::step_sync() {
+  if (!receive_body(message_.size())) return;
+  const auto message = sync::open_answer(message_.first(received_), box_key_);
+  if (message) return handle_answer(*message);
+  // The server has another key: only root may say so, hence that answer itself changes nothing.
+  if (message.error() == Errc::key_retired && roots_walked_ == 0)
+    return start_root_walk(trust_.root().version + 1);
+  go_offline(message.error());
+}
+
+void Agent::handle_answer(Bytes message) {
+  const auto answer = decode_sync_answer(message);
+  if (!answer) return go_offline(answer.error());
+  if (answer->request_nonce != request_nonce_ || answer->request_digest != request_digest_)
+    return go_offline(Errc::replayed);
+  switch (static_cast<sync::Status>(answer->status)) {
+    case sync::Status::ok: break;
+    case sync::Status::counter:
+      // A device that lost its state finds its way back above the server's number.
+      finish_job();
+      if (answer->last_counter < counter_) return go_offline(Errc::replayed);
+      counter_ = counter_reserved_ = answer->last_counter;
+      next_sync_ms_ = ports_.clock.now_ms();
+      return;
+    default: return go_offline(Errc::unknown_device);
+  }
+  if (const auto accepted = accept_answer(*answer, message); !accepted)
+    go_offline(accepted.error());
+}
+
+Result<void> Agent::accept_answer(const SyncAnswer& answer, Bytes message) {
+  // A new root first: it may change who signs heads. Then ask again under it.
+  if (answer.root_version > trust_.root().version && roots_walked_ < kRootWalkMax) {
+    start_root_walk(trust_.root().version + 1);
+    return {};
+  }
+  last_sync_unix_s_ = answer.server_unix_s;
+  if (last_sync_unix_s_ > saved_sync_unix_s_ + kTimeSaveInterval_s) {
+    MPYD_TRY(save_number(ports_.store, "time", last_sync_unix_s_));
+    saved_sync_unix_s_ = last_sync_unix_s_;
+  }
+  if (!answer.head.empty()) {
+    MPYD_TRY_ASSIGN(const bool changed,
+                    trust_.accept_head(answer.head, answer.server_unix_s, work_));
+    if (changed) notify(EventKind::trust_changed, Event::kNoSlot);
+  }
+  MPYD_TRY(visit_slot_answers(message, *this));
+  finish_job();
+  events_.clear();
+  enroll_token_.clear();
+  roots_walked_ = 0;
+  retry_ms_ = config_.retry_min_ms;
+  offline_ = false;
+  next_sync_ms_ = ports_.clock.now_ms() + (answer.more ? 0 : config_.sync_interval_ms);
+  notify(EventKind::synced, Event::kNoSlot);
+  return {};
+}
+
+void Agent::on_slot_answer(const SlotAnswer& answer) {
+  if (answer.slot >= slots_.size()) return;
+  Slot& slot = slots_[answer.slot];
+  // The board may have changed since we asked.
+  if (slot.state == SlotState::empty || slot.hash_pending ||
+      answer.hardware_id != slot.identity.hardware_id ||
+      answer.revision != slot.identity.revision || answer.eeprom_digest != slot.eeprom_digest)
+    return;
+  slot.wants_answer = false;
+  slot.decided_offline = false;
+  if (answer.has_entry) {
+    const auto kept = trust_.accept_entry(answer.entry, answer.hardware_id, work_);
+    if (!kept) return refuse(answer.slot, kept.error());
+  }
+  if (!answer.package_digest.is_zero() && answer.has_key) {
+    const auto kept = keys_.save(answer.package_digest, answer.content_key);
+    if (!kept) return refuse(answer.slot, kept.error(), "the content key could not be stored");
+  }
+  // Losing this only costs the offline choice its memory.
+  (void)save_answer(ports_.store, answer, trust_.authority(), work_);
+  follow(answer.slot, answer);
+}
+
+// The server's word decides, downward too.
+void Agent::follow(unsigned index, const SlotAnswer& answer) {
+  Slot& slot = slots_[index];
+  if (answer.package_digest.is_zero()) {
+    const Errc reason = answer.reason == Errc{} ? Errc::no_driver : answer.reason;
+    if (slot.state == SlotState::refused && slot.error == reason && slot.chosen.is_zero()) return;
+    release_driver(index);
+    slot.chosen = {};
+    return refuse(index, reason, answer.message);
+  }
+  const bool is_new = answer.package_digest != slot.chosen;
+  slot.chosen = answer.package_digest;
+  slot.chosen_bytes = answer.package_bytes;
+  if (slot.loaded == slot.chosen) return;
+  if (!is_new && slot.state == SlotState::refused && !is_passing(slot.error)) return;
+  slot.load_pending = true;
+  if (is_new) notify(EventKind::chosen, index, {}, answer.message);
+}
+
+// No answer within its bound: decide with what lies here, and try again later.
+void Agent::go_offline(Errc error) {
+  exchange_.close();
+  finish_job();
+  roots_walked_ = 0;
+  if (!offline_) notify(EventKind::offline, Event::kNoSlot, error, describe(error));
+  offline_ = true;
+  next_sync_ms_ = ports_.clock.now_ms() + retry_ms_;
+  retry_ms_ = retry_ms_ * 2 < config_.retry_max_ms ? retry_ms_ * 2 : config_.retry_max_ms;
+}
+
+void Agent::start_root_walk(std::uint32_t version) {
+  job_ = Job::walk_root;
+  received_ = 0;
+  ++roots_walked_;
+  InlineText<48> path;
+  path.append(kRootPath);
+  char digits[10];
+  std::size_t at = sizeof digits;
+  for (std::uint32_t left = version; left != 0; left /= 10)
+    digits[--at] = static_cast<char>('0' + left % 10);
+  path.append(std::string_view(digits + at, sizeof digits - at));
+  const auto started = exchange_.start({.path = path.view(),
+                                        .host = server_host_.c_str(),
+                                        .port = server_port_,
+                                        .answer_bytes_max = kDocumentBytesMax,
+                                        .stall_timeout_ms = config_.sync_timeout_ms,
+                                        .total_timeout_ms = config_.sync_timeout_ms},
+                                       ports_.clock.now_ms());
+  if (!started) go_offline(started.error());
+}
+
+void Agent::step_root_walk() {
+  if (!receive_body(kDocumentBytesMax)) return;
+  if (const auto accepted = trust_.accept_root(message_.first(received_), work_); !accepted)
+    return go_offline(accepted.error());
+  if (const auto usable = use_server_key(); !usable) return go_offline(usable.error());
+  notify(EventKind::trust_changed, Event::kNoSlot);
+  finish_job();
+  next_sync_ms_ = ports_.clock.now_ms();
+}
+
+}  // namespace mpyd::agent

@@ -1,0 +1,106 @@
+#include "device-agent/core/cache.hpp"
+
+#include <array>
+
+#include "protocol/limits.hpp"
+
+namespace mpyd::agent {
+namespace {
+
+constexpr std::size_t kHardwareHexDigits = 16;
+constexpr std::size_t kPackagePrefixBytes = 15;
+constexpr std::size_t kSealedKeyBytes =
+    1 + Nonce::kSize + crypto::kTagBytes + ContentKey::kSize;
+
+FileName with_hardware(std::string_view prefix, const HardwareId& hardware_id) {
+  const HexDigest hex = format_digest(crypto::sha256(as_bytes(hardware_id.view())));
+  FileName out;
+  out.append(prefix);
+  out.append(hex.view().substr(0, kHardwareHexDigits));
+  return out;
+}
+
+FileName key_file(const Digest& digest) {
+  FileName out;
+  out.append("k-");
+  out.append(format_digest(digest).view());
+  return out;
+}
+
+}  // namespace
+
+FileName package_file(const HardwareId& hardware_id, const Digest& digest) {
+  // The whole digest, so that a person can compare: the longest name there is, 2 + 13 + 1 + 64 = 80.
+  FileName out;
+  out.append(with_hardware("p-", hardware_id).view().substr(0, kPackagePrefixBytes));
+  out.append('-');
+  out.append(format_digest(digest).view());
+  return out;
+}
+
+FileName entry_file(const HardwareId& hardware_id) { return with_hardware("e-", hardware_id); }
+FileName answer_file(const HardwareId& hardware_id) { return with_hardware("a-", hardware_id); }
+
+void KeyCache::set_device_secret(const SecretKey& secret) {
+  crypto::Sha256 hash;
+  hash.update(as_bytes("mpyd cache v1"));
+  hash.update(secret.bytes());
+  const Digest key = hash.finish();
+  copy_bytes(key.bytes(), key_.mutable_bytes());
+}
+
+Result<void> KeyCache::save(const Digest& digest, const ContentKey& key) {
+  std::array<std::byte, kSealedKeyBytes> file{};
+  store_u8(file, 0, kFormat);
+  Nonce nonce;
+  MPYD_TRY(entropy_->fill(nonce.mutable_bytes()));
+  copy_bytes(nonce.bytes(), MutableBytes(file).subspan(1));
+  crypto::box_seal(key_, nonce, key.bytes(), MutableBytes(file).subspan(1 + Nonce::kSize));
+  return store_->write(key_file(digest).c_str(), file);
+}
+
+Result<ContentKey> KeyCache::load(const Digest& digest) {
+  std::array<std::byte, kSealedKeyBytes> file{};
+  MPYD_TRY(store_->read(key_file(digest).c_str(), 0, file));
+  if (load_u8(file, 0) > kFormat) return fail(Errc::unsupported);
+  Nonce nonce;
+  copy_bytes(Bytes(file).subspan(1, Nonce::kSize), nonce.mutable_bytes());
+  ContentKey key;
+  if (!crypto::box_open(key_, nonce, Bytes(file).subspan(1 + Nonce::kSize), key.mutable_bytes()))
+    return fail(Errc::decryption);
+  return key;
+}
+
+Result<Digest> find_cached(Store& store, const HardwareId& hardware_id, unsigned n) {
+  const FileName any = package_file(hardware_id, Digest{});
+  const std::size_t digest_at = any.size() - 2 * Digest::kSize;
+  FileName prefix;
+  prefix.append(any.view().substr(0, digest_at));
+  FileName name;
+  MPYD_TRY(store.find(prefix.c_str(), n, name));
+  return parse_digest(name.view().substr(digest_at));
+}
+
+bool is_cached(Store& store, const HardwareId& hardware_id, const Digest& digest) {
+  return store.size(package_file(hardware_id, digest).c_str()).has_value();
+}
+
+Result<std::uint64_t> load_number(Store& store, const char* name) {
+  std::array<std::byte, 9> file{};
+  if (const auto read = store.read(name, 0, file); !read) {
+    if (read.error() == Errc::not_found) return std::uint64_t{0};
+    return fail(read.error());
+  }
+  if (load_u8(file, 0) > kFormat) return fail(Errc::unsupported);
+  return std::uint64_t{load_le32(file, 5)} << 32 | load_le32(file, 1);
+}
+
+Result<void> save_number(Store& store, const char* name, std::uint64_t value) {
+  std::array<std::byte, 9> file{};
+  store_u8(file, 0, kFormat);
+  store_le32(file, 1, static_cast<std::uint32_t>(value));
+  store_le32(file, 5, static_cast<std::uint32_t>(value >> 32));
+  return store.write(name, file);
+}
+
+}  // namespace mpyd::agent

@@ -1,0 +1,55 @@
+// Names and contents of the files the agent keeps: packages, sealed content keys, saved entries and answers.
+#pragma once
+
+#include "device-agent/core/ports.hpp"
+#include "protocol/hardware_id.hpp"
+
+namespace mpyd::agent {
+
+using FileName = InlineText<80>;
+
+// Packages: `p-<hardware>-<digest>`; keys: `k-<digest>`; entries: `e-<hardware>`; answers: `a-<hardware>`.
+// <hardware> is the beginning of SHA-256(hardware ID), in hex.
+FileName package_file(const HardwareId& hardware_id, const Digest& digest);
+FileName entry_file(const HardwareId& hardware_id);
+FileName answer_file(const HardwareId& hardware_id);
+
+// Content keys at rest: format u8 | nonce (24) | secretbox under SHA-256("mpyd cache v1" || device secret).
+class KeyCache {
+ public:
+  KeyCache(Store& store, Entropy& entropy) : store_(&store), entropy_(&entropy) {}
+  void set_device_secret(const SecretKey& secret);
+  // Errors: io.
+  Result<void> save(const Digest& digest, const ContentKey& key);
+  // Errors: not_found, io, decryption, unsupported.
+  Result<ContentKey> load(const Digest& digest);
+  void wipe() { crypto::wipe(key_.mutable_bytes()); }
+
+ private:
+  Store* store_;
+  Entropy* entropy_;
+  SharedKey key_;
+};
+
+// The n-th cached package of a hardware ID. Errors: not_found, io.
+Result<Digest> find_cached(Store& store, const HardwareId& hardware_id, unsigned n);
+bool is_cached(Store& store, const HardwareId& hardware_id, const Digest& digest);
+
+// A stored package as a source. Errors of read: io, truncated, not_found.
+class CachedPackage final : public PackageSource {
+ public:
+  CachedPackage(Store& store, const FileName& name) : store_(&store), name_(name) {}
+  Result<void> read(std::uint32_t offset, MutableBytes out) override {
+    return store_->read(name_.c_str(), offset, out);
+  }
+
+ private:
+  Store* store_;
+  FileName name_;
+};
+
+// A small number that survives resets: format u8 | value u64, little-endian.
+Result<std::uint64_t> load_number(Store& store, const char* name);  // 0 if absent; io, unsupported
+Result<void> save_number(Store& store, const char* name, std::uint64_t value);  // io
+
+}  // namespace mpyd::agent

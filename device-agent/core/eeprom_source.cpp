@@ -1,0 +1,21 @@
+#include "device-agent/core/eeprom_source.hpp"
+
+#include <array>
+
+namespace mpyd::agent {
+
+Result<void> EepromSource::read(std::uint32_t offset, MutableBytes out) {
+  std::uint32_t at = base_ + offset;
+  if (at > kEepromBytesMax || out.size() > kEepromBytesMax - at) return fail(Errc::truncated);
+  while (!out.empty()) {
+    const std::size_t take = out.size() < kTransferBytes ? out.size() : kTransferBytes;
+    const std::array<std::byte, 2> address = {static_cast<std::byte>(at >> 8),
+                                              static_cast<std::byte>(at & 0xff)};
+    MPYD_TRY(bus_->write_read(slot_, address_, address, out.first(take)));
+    out = out.subspan(take);
+    at += static_cast<std::uint32_t>(take);
+  }
+  return {};
+}
+
+}  // namespace mpyd::agent

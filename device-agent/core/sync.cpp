@@ -1,0 +1,219 @@
+#include "device-agent/core/sync.hpp"
+
+#include "device-agent/core/cache.hpp"
+#include "mpyd/v1/identity.npb.h"
+#include "protocol/abi_codec.hpp"
+#include "protocol/nanopb_io.hpp"
+
+namespace mpyd::agent {
+namespace {
+
+constexpr std::string_view kAgentVersion = "0.1.0";
+constexpr unsigned kCachedDigestsMax = 4;
+
+template <class Array>
+void assign_digest(Array& array, const Digest& digest) {
+  if (!digest.is_zero()) pb::assign(array, digest.bytes());
+}
+
+bool needs_answer(const Slot& slot) { return slot.wants_answer && !slot.hash_pending; }
+
+void fill_report(const SyncRequest& request, unsigned index, mpyd_v1_BoardReport& m) {
+  const Slot& slot = request.slots[index];
+  m.slot = index;
+  pb::assign(m.hardware_id, slot.identity.hardware_id.view());
+  m.revision = slot.identity.revision;
+  pb::assign(m.serial, Bytes(slot.identity.serial.begin(), slot.identity.serial.size()));
+  assign_digest(m.eeprom_digest, slot.eeprom_digest);
+  assign_digest(m.loaded_digest, slot.loaded);
+  m.state = static_cast<std::uint32_t>(slot.state);
+  m.error = static_cast<std::uint32_t>(slot.error);
+  m.wants_answer = needs_answer(slot);
+  for (unsigned n = 0; n < kCachedDigestsMax && !slot.identity.hardware_id.empty(); ++n) {
+    const auto digest = find_cached(*request.store, slot.identity.hardware_id, n);
+    if (!digest) break;
+    pb::assign(m.cached_digests[m.cached_digests_count++], digest->bytes());
+  }
+}
+
+bool encode_boards(pb_ostream_t* stream, const pb_field_t* field, void* const* arg) {
+  const SyncRequest& request = *static_cast<const SyncRequest*>(*arg);
+  for (unsigned i = 0; i < request.slots.size(); ++i) {
+    if (request.slots[i].state == SlotState::empty) continue;
+    mpyd_v1_BoardReport m = mpyd_v1_BoardReport_init_zero;
+    fill_report(request, i, m);
+    if (!pb_encode_tag_for_field(stream, field) ||
+        !pb_encode_submessage(stream, mpyd_v1_BoardReport_fields, &m))
+      return false;
+  }
+  return true;
+}
+
+bool encode_events(pb_ostream_t* stream, const pb_field_t* field, void* const* arg) {
+  const SyncRequest& request = *static_cast<const SyncRequest*>(*arg);
+  for (std::size_t i = 0; i < request.events->size(); ++i) {
+    const EventLog::Entry& entry = (*request.events)[i];
+    mpyd_v1_Event m = mpyd_v1_Event_init_zero;
+    m.kind = static_cast<std::uint32_t>(entry.kind);
+    m.slot = entry.slot;
+    m.error = static_cast<std::uint32_t>(entry.error);
+    m.duration_ms = entry.duration_ms;
+    assign_digest(m.digest, entry.digest);
+    if (entry.slot < request.slots.size())
+      pb::assign(m.hardware_id, request.slots[entry.slot].identity.hardware_id.view());
+    if (!pb_encode_tag_for_field(stream, field) ||
+        !pb_encode_submessage(stream, mpyd_v1_Event_fields, &m))
+      return false;
+  }
+  return true;
+}
+
+bool skip(pb_istream_t* stream, const pb_field_t*, void**) {
+  return pb_read(stream, nullptr, stream->bytes_left);
+}
+
+template <std::size_t N, class Array>
+bool read_digests(const Array* items, pb_size_t count, InlineVector<Digest, N>& out) {
+  for (pb_size_t i = 0; i < count; ++i) {
+    const auto digest = pb::fixed_of<Digest>(items[i]);
+    if (!digest || !out.push_back(*digest)) return false;
+  }
+  return true;
+}
+
+Result<void> read_proof(const mpyd_v1_EntryProof& m, Bytes entry, trust::EntryProof& out) {
+  out.entry = entry;
+  out.index = m.index;
+  return read_digests(m.path, m.path_count, out.path) ? Result<void>{} : fail(Errc::malformed);
+}
+
+Result<void> read_slot_answer(const mpyd_v1_SlotAnswer& m, Bytes entry, SlotAnswer& out) {
+  out.slot = m.slot;
+  MPYD_TRY_ASSIGN(out.hardware_id, HardwareId::parse(m.hardware_id));
+  out.revision = m.revision;
+  MPYD_TRY_ASSIGN(out.eeprom_digest, pb::fixed_or_zero<Digest>(m.eeprom_digest));
+  MPYD_TRY_ASSIGN(out.package_digest, pb::fixed_or_zero<Digest>(m.package_digest));
+  MPYD_TRY_ASSIGN(out.content_key, pb::fixed_or_zero<ContentKey>(m.content_key));
+  out.has_key = m.content_key.size != 0;
+  out.package_bytes = m.package_bytes;
+  out.has_entry = m.has_entry;
+  if (m.has_entry) MPYD_TRY(read_proof(m.entry, entry, out.entry));
+  out.reason = static_cast<Errc>(m.reason);
+  out.message = m.message;
+  return read_digests(m.avoid_digests, m.avoid_digests_count, out.avoid) ? Result<void>{}
+                                                                         : fail(Errc::malformed);
+}
+
+bool decode_slot(pb_istream_t* stream, const pb_field_t*, void** arg) {
+  Bytes entry;
+  mpyd_v1_SlotAnswer m = mpyd_v1_SlotAnswer_init_zero;
+  pb::want_view(m.entry.entry, entry);
+  if (!pb_decode(stream, mpyd_v1_SlotAnswer_fields, &m)) return false;
+  SlotAnswer answer;
+  if (!read_slot_answer(m, entry, answer)) return false;
+  static_cast<SlotAnswerVisitor*>(*arg)->on_slot_answer(answer);
+  crypto::wipe(answer.content_key.mutable_bytes());
+  crypto::wipe({reinterpret_cast<std::byte*>(&m.content_key), sizeof m.content_key});
+  return true;
+}
+
+}  // namespace
+
+void EventLog::push(const Entry& entry) {
+  if (count_ == kEntries) {
+    first_ = (first_ + 1) % kEntries;
+    --count_;
+  }
+  entries_[(first_ + count_++) % kEntries] = entry;
+}
+
+const EventLog::Entry& EventLog::operator[](std::size_t i) const {
+  return entries_[(first_ + i) % kEntries];
+}
+
+Result<std::size_t> encode_sync_request(const SyncRequest& request, MutableBytes out) {
+  mpyd_v1_SyncRequest m = mpyd_v1_SyncRequest_init_zero;
+  m.counter = request.counter;
+  m.root_version = request.root_version;
+  m.targets_epoch = request.targets_epoch;
+  m.head_version = request.head_version;
+  m.has_abi = true;
+  m.abi = abi_to_message(*request.abi);
+  pb::assign(m.firmware, request.firmware);
+  pb::assign(m.enroll_token, request.enroll_token);
+  pb::assign(m.agent_version, kAgentVersion);
+  m.answer_bytes_max = request.answer_bytes_max;
+  // nanopb takes the argument of an encoder as void*; the encoders only read it.
+  void* const arg = const_cast<SyncRequest*>(&request);
+  m.boards.funcs.encode = encode_boards;
+  m.boards.arg = arg;
+  m.events.funcs.encode = encode_events;
+  m.events.arg = arg;
+  return pb::encode(m, mpyd_v1_SyncRequest_fields, out);
+}
+
+Result<SyncAnswer> decode_sync_answer(Bytes message) {
+  SyncAnswer out;
+  mpyd_v1_SyncAnswer m = mpyd_v1_SyncAnswer_init_zero;
+  pb::want_view(m.head, out.head);
+  m.slots.funcs.decode = skip;
+  MPYD_TRY(pb::decode(message, mpyd_v1_SyncAnswer_fields, m));
+  MPYD_TRY_ASSIGN(out.request_nonce, pb::fixed_of<Nonce>(m.request_nonce));
+  MPYD_TRY_ASSIGN(out.request_digest, pb::fixed_of<Digest>(m.request_digest));
+  out.status = m.status;
+  out.server_unix_s = m.server_unix_s;
+  out.last_counter = m.last_counter;
+  out.root_version = m.root_version;
+  out.more = m.more;
+  out.message.append(m.message);
+  return out;
+}
+
+Result<void> visit_slot_answers(Bytes message, SlotAnswerVisitor& visitor) {
+  mpyd_v1_SyncAnswer m = mpyd_v1_SyncAnswer_init_zero;
+  m.head.funcs.decode = skip;
+  m.slots.funcs.decode = decode_slot;
+  m.slots.arg = &visitor;
+  return pb::decode(message, mpyd_v1_SyncAnswer_fields, m);
+}
+
+Result<void> save_answer(Store& store, const SlotAnswer& answer, const Digest& authority,
+                         MutableBytes buffer) {
+  mpyd_v1_SavedAnswer m = mpyd_v1_SavedAnswer_init_zero;
+  m.format = kFormat;
+  pb::assign(m.hardware_id, answer.hardware_id.view());
+  m.revision = answer.revision;
+  assign_digest(m.eeprom_digest, answer.eeprom_digest);
+  assign_digest(m.package_digest, answer.package_digest);
+  m.package_bytes = answer.package_bytes;
+  m.reason = static_cast<std::uint32_t>(answer.reason);
+  pb::assign(m.message, answer.message);
+  for (const Digest& digest : answer.avoid)
+    pb::assign(m.avoid_digests[m.avoid_digests_count++], digest.bytes());
+  pb::assign(m.authority, authority.bytes());
+  MPYD_TRY_ASSIGN(const std::size_t size, pb::encode(m, mpyd_v1_SavedAnswer_fields, buffer));
+  return store.write(answer_file(answer.hardware_id).c_str(), buffer.first(size));
+}
+
+Result<KeptAnswer> load_answer(Store& store, const Slot& slot, const Digest& authority,
+                               MutableBytes buffer) {
+  const FileName name = answer_file(slot.identity.hardware_id);
+  MPYD_TRY_ASSIGN(const std::uint32_t size, store.size(name.c_str()));
+  if (size > buffer.size()) return fail(Errc::malformed);
+  MPYD_TRY(store.read(name.c_str(), 0, buffer.first(size)));
+  mpyd_v1_SavedAnswer m = mpyd_v1_SavedAnswer_init_zero;
+  MPYD_TRY(pb::decode(buffer.first(size), mpyd_v1_SavedAnswer_fields, m));
+  MPYD_TRY(pb::check_format(m.format, 0));
+  MPYD_TRY_ASSIGN(const Digest eeprom_digest, pb::fixed_or_zero<Digest>(m.eeprom_digest));
+  if (slot.identity.hardware_id.view() != m.hardware_id || slot.identity.revision != m.revision ||
+      slot.eeprom_digest != eeprom_digest || !same_bytes(pb::view_of(m.authority), authority.bytes()))
+    return fail(Errc::not_found);
+  KeptAnswer out;
+  MPYD_TRY_ASSIGN(out.package_digest, pb::fixed_or_zero<Digest>(m.package_digest));
+  out.package_bytes = m.package_bytes;
+  out.reason = static_cast<Errc>(m.reason);
+  if (!read_digests(m.avoid_digests, m.avoid_digests_count, out.avoid)) return fail(Errc::malformed);
+  return out;
+}
+
+}  // namespace mpyd::agent

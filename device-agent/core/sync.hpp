@@ -1,0 +1,102 @@
+// Sync messages: encoding requests from slots, decoding answers in place.
+#pragma once
+
+#include "device-agent/core/slot.hpp"
+#include "mpyd/v1/device.npb.h"
+#include "protocol/abi.hpp"
+#include "protocol/trust/documents.hpp"
+
+namespace mpyd::agent {
+
+// What has happened since the last accepted sync; the oldest falls out first.
+class EventLog {
+ public:
+  struct Entry {
+    EventKind kind{};
+    std::uint8_t slot = 0;
+    Errc error{};
+    std::uint32_t duration_ms = 0;
+    Digest digest;
+  };
+  void push(const Entry& entry);
+  void clear() { count_ = 0; }
+  std::size_t size() const { return count_; }
+  const Entry& operator[](std::size_t i) const;  // 0 is the oldest
+
+ private:
+  static constexpr std::size_t kEntries = 8;
+  std::array<Entry, kEntries> entries_{};
+  std::size_t first_ = 0;
+  std::size_t count_ = 0;
+};
+
+struct SyncRequest {
+  std::uint64_t counter = 0;
+  std::uint32_t root_version = 0;
+  std::uint32_t targets_epoch = 0;
+  std::uint32_t head_version = 0;
+  std::uint32_t answer_bytes_max = 0;
+  const Abi* abi = nullptr;
+  std::string_view firmware;
+  std::string_view enroll_token;
+  std::span<const Slot> slots;
+  const EventLog* events = nullptr;
+  Store* store = nullptr;  // for the digests in the cache
+};
+
+// Errors: limit if it does not fit `out`. Returns the size.
+Result<std::size_t> encode_sync_request(const SyncRequest& request, MutableBytes out);
+
+struct SyncAnswer {
+  std::uint32_t status = 0;
+  std::uint64_t server_unix_s = 0;
+  std::uint64_t last_counter = 0;
+  std::uint32_t root_version = 0;
+  Bytes head;  // view into the message; empty: nothing newer
+  bool more = false;
+  InlineText<96> message;
+  Nonce request_nonce;
+  Digest request_digest;
+};
+// Errors: malformed.
+Result<SyncAnswer> decode_sync_answer(Bytes message);
+
+struct SlotAnswer {
+  unsigned slot = 0;
+  HardwareId hardware_id;
+  std::uint32_t revision = 0;
+  Digest eeprom_digest;
+  Digest package_digest;  // zero: no driver
+  std::uint32_t package_bytes = 0;
+  bool has_key = false;
+  ContentKey content_key;
+  bool has_entry = false;
+  trust::EntryProof entry;  // its bytes are a view into the message
+  Errc reason{};
+  std::string_view message;  // valid during the visit
+  InlineVector<Digest, 8> avoid;
+};
+class SlotAnswerVisitor {
+ public:
+  virtual void on_slot_answer(const SlotAnswer& answer) = 0;
+
+ protected:
+  ~SlotAnswerVisitor() = default;
+};
+// Calls the visitor for each slot answer that is well-formed. Errors: malformed.
+Result<void> visit_slot_answers(Bytes message, SlotAnswerVisitor& visitor);
+
+// The kept answer of a hardware ID: what the server said last.
+Result<void> save_answer(Store& store, const SlotAnswer& answer, const Digest& authority,
+                         MutableBytes buffer);  // io, limit
+struct KeptAnswer {
+  Digest package_digest;
+  std::uint32_t package_bytes = 0;
+  Errc reason{};
+  InlineVector<Digest, 8> avoid;
+};
+// If it was given for exactly this board under this authority. Errors: not_found, io, malformed.
+Result<KeptAnswer> load_answer(Store& store, const Slot& slot, const Digest& authority,
+                               MutableBytes buffer);
+
+}  // namespace mpyd::agent

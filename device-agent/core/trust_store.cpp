@@ -1,0 +1,120 @@
+#include "device-agent/core/trust_store.hpp"
+
+#include "device-agent/core/cache.hpp"
+#include "mpyd/v1/identity.npb.h"
+#include "protocol/nanopb_io.hpp"
+
+namespace mpyd::agent {
+namespace {
+
+constexpr const char* kRootFile = "root";
+constexpr const char* kHeadFile = "head";
+
+// A whole small file. Errors: not_found, io, limit.
+Result<Bytes> read_file(Store& store, const char* name, MutableBytes buffer) {
+  MPYD_TRY_ASSIGN(const std::uint32_t size, store.size(name));
+  if (size > buffer.size()) return fail(Errc::limit);
+  MPYD_TRY(store.read(name, 0, buffer.first(size)));
+  return Bytes(buffer.first(size));
+}
+
+Digest authority_of(const trust::Root& root) {
+  std::array<std::byte, 8> numbers{};
+  store_le32(numbers, 0, root.targets_epoch);
+  store_le32(numbers, 4, root.targets.threshold);
+  crypto::Sha256 hash;
+  hash.update(numbers);
+  for (const SigningKey& key : root.targets.keys) hash.update(key.bytes());
+  return hash.finish();
+}
+
+}  // namespace
+
+void TrustStore::set_root(const trust::Root& root) {
+  root_ = root;
+  authority_ = authority_of(root);
+}
+
+Result<void> TrustStore::start(Bytes provisioned_root, MutableBytes buffer, MutableBytes scratch) {
+  MPYD_TRY_ASSIGN(const trust::Root provisioned, trust::verify_first_root(provisioned_root, scratch));
+  set_root(provisioned);
+  head_ = {};
+  if (const auto kept_bytes = read_file(*store_, kRootFile, buffer)) {
+    // What we kept was walked to from a provisioned root, link by link.
+    const auto kept = trust::verify_first_root(*kept_bytes, scratch);
+    if (kept && kept->version > provisioned.version) set_root(*kept);
+  }
+  load_kept_head(buffer, scratch);
+  return {};
+}
+
+void TrustStore::load_kept_head(MutableBytes buffer, MutableBytes scratch) {
+  const auto bytes = read_file(*store_, kHeadFile, buffer);
+  if (!bytes) return;
+  // Expiry is judged when an entry is used: an expired head still is a lower bound for versions.
+  const auto head = trust::verify_head(root_, {}, *bytes, 0, scratch);
+  if (!head) return;
+  head_ = *head;
+  head_digest_ = crypto::sha256(trust::parse_signed(*bytes)->body);
+}
+
+Result<void> TrustStore::accept_root(Bytes signed_root, MutableBytes scratch) {
+  MPYD_TRY_ASSIGN(const trust::Root next, trust::verify_next_root(root_, signed_root, scratch));
+  MPYD_TRY(store_->write(kRootFile, signed_root));
+  const Digest before = authority_;
+  set_root(next);
+  if (authority_ != before) head_ = {};
+  return {};
+}
+
+Result<bool> TrustStore::accept_head(Bytes signed_head, std::uint64_t now_unix_s,
+                                     MutableBytes scratch) {
+  MPYD_TRY_ASSIGN(const trust::TargetsHead head,
+                  trust::verify_head(root_, {head_.epoch, head_.version}, signed_head, now_unix_s,
+                                     scratch));
+  MPYD_TRY_ASSIGN(const trust::SignedDocument document, trust::parse_signed(signed_head));
+  const Digest digest = crypto::sha256(document.body);
+  if (has_head() && head.version == head_.version) {
+    if (digest != head_digest_) return fail(Errc::equivocation);
+    return false;
+  }
+  MPYD_TRY(store_->write(kHeadFile, signed_head));
+  head_ = head;
+  head_digest_ = digest;
+  return true;
+}
+
+Result<void> TrustStore::accept_entry(const trust::EntryProof& proof, const HardwareId& hardware_id,
+                                      MutableBytes buffer) {
+  if (!has_head()) return fail(Errc::untrusted);
+  MPYD_TRY(trust::verify_entry(head_, proof, hardware_id));
+  mpyd_v1_SavedEntry m = mpyd_v1_SavedEntry_init_zero;
+  m.format = kFormat;
+  m.epoch = head_.epoch;
+  m.head_version = head_.version;
+  m.head_expires_unix_s = head_.expires_unix_s;
+  pb::assign(m.authority, authority_.bytes());
+  pb::give_view(m.entry, proof.entry);
+  MPYD_TRY_ASSIGN(const std::size_t size, pb::encode(m, mpyd_v1_SavedEntry_fields, buffer));
+  return store_->write(entry_file(hardware_id).c_str(), buffer.first(size));
+}
+
+Result<trust::PolicyEntry> TrustStore::load_entry(const HardwareId& hardware_id,
+                                                  std::uint64_t now_unix_s, MutableBytes buffer) {
+  const auto file = read_file(*store_, entry_file(hardware_id).c_str(), buffer);
+  if (!file) return fail(file.error() == Errc::not_found ? Errc::untrusted : file.error());
+  Bytes entry_bytes;
+  mpyd_v1_SavedEntry m = mpyd_v1_SavedEntry_init_zero;
+  pb::want_view(m.entry, entry_bytes);
+  MPYD_TRY(pb::decode(*file, mpyd_v1_SavedEntry_fields, m));
+  MPYD_TRY(pb::check_format(m.format, 0));
+  if (!has_head() || !same_bytes(pb::view_of(m.authority), authority_.bytes()))
+    return fail(Errc::untrusted);
+  if (now_unix_s != 0 && m.head_expires_unix_s != 0 && now_unix_s >= m.head_expires_unix_s)
+    return fail(Errc::expired);
+  MPYD_TRY_ASSIGN(const trust::PolicyEntry entry, trust::parse_entry(entry_bytes));
+  if (entry.hardware_id != hardware_id) return fail(Errc::untrusted);
+  return entry;
+}
+
+}  // namespace mpyd::agent

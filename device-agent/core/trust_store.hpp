@@ -1,0 +1,55 @@
+// The trust a device holds and keeps: root, targets head, saved policy entries.
+#pragma once
+
+#include "device-agent/core/ports.hpp"
+#include "protocol/trust/verify.hpp"
+
+namespace mpyd::agent {
+
+// Everything is verified before it is kept. Buffers are the caller's: `buffer` holds a document
+// (kDocumentBytesMax), `scratch` prefix and body of one (trust::kScratchBytes).
+class TrustStore {
+ public:
+  explicit TrustStore(Store& store) : store_(&store) {}
+
+  // Takes the newest of the provisioned root and the kept one, and the kept head if it still counts.
+  // Errors: those of verify_first_root; io.
+  Result<void> start(Bytes provisioned_root, MutableBytes buffer, MutableBytes scratch);
+
+  const trust::Root& root() const { return root_; }
+  bool has_head() const { return head_.version != 0; }
+  const trust::TargetsHead& head() const { return head_; }
+
+  // Root N+1. One write: what the old root's targets keys said no longer counts if they changed,
+  // because head, entries and answers carry the authority they came from.
+  // Errors: those of verify_next_root; io.
+  Result<void> accept_root(Bytes signed_root, MutableBytes scratch);
+
+  // A head at least as new as the one in force; true if it is newer.
+  // Errors: those of verify_head; equivocation (same version, other content); io.
+  Result<bool> accept_head(Bytes signed_head, std::uint64_t now_unix_s, MutableBytes scratch);
+
+  // Verifies the proof under the head in force and keeps the entry. Errors: those of verify_entry; io.
+  Result<void> accept_entry(const trust::EntryProof& proof, const HardwareId& hardware_id,
+                            MutableBytes buffer);
+
+  // The kept entry of a hardware ID, if it still counts. `now_unix_s` 0: expiry is not judged.
+  // Errors: untrusted (none, or from an authority no longer in force), expired, malformed, io.
+  Result<trust::PolicyEntry> load_entry(const HardwareId& hardware_id, std::uint64_t now_unix_s,
+                                        MutableBytes buffer);
+
+  // SHA-256 over epoch and targets keys of the root in force.
+  const Digest& authority() const { return authority_; }
+
+ private:
+  void set_root(const trust::Root& root);
+  void load_kept_head(MutableBytes buffer, MutableBytes scratch);
+
+  Store* store_;
+  trust::Root root_;
+  trust::TargetsHead head_;
+  Digest head_digest_;
+  Digest authority_;
+};
+
+}  // namespace mpyd::agent
