@@ -8,14 +8,22 @@ namespace mpyd::agent {
 
 std::string_view name(SlotState state) {
   switch (state) {
-    case SlotState::empty: return "empty";
-    case SlotState::identifying: return "identifying";
-    case SlotState::unidentified: return "unidentified";
-    case SlotState::waiting: return "waiting";
-    case SlotState::fetching: return "fetching";
-    case SlotState::verifying: return "verifying";
-    case SlotState::running: return "running";
-    case SlotState::refused: return "refused";
+    case SlotState::empty:
+      return "empty";
+    case SlotState::identifying:
+      return "identifying";
+    case SlotState::unidentified:
+      return "unidentified";
+    case SlotState::waiting:
+      return "waiting";
+    case SlotState::fetching:
+      return "fetching";
+    case SlotState::verifying:
+      return "verifying";
+    case SlotState::running:
+      return "running";
+    case SlotState::refused:
+      return "refused";
   }
   return "unknown";
 }
@@ -125,8 +133,7 @@ void Agent::plan_sync(std::uint32_t delay_ms) {
 }
 
 Result<std::size_t> Agent::read_config(unsigned slot, MutableBytes out) {
-  if (slot >= slots_.size() || slots_[slot].state == SlotState::empty)
-    return fail(Errc::no_device);
+  if (slot >= slots_.size() || slots_[slot].state == SlotState::empty) return fail(Errc::no_device);
   const eeprom::Extent extent = slots_[slot].identity.configuration;
   if (extent.length > out.size()) return fail(Errc::limit);
   EepromSource source(ports_.i2c, slot, config_.eeprom_address);

@@ -3,9 +3,9 @@
 //
 // What happens to a slot, and who does it:
 //   empty -> identifying -> waiting      agent_slots.cpp   probing and identity
-//   waiting -> decision                  agent_sync.cpp    the server's word; agent_jobs.cpp offline
-//   fetching / verifying                 agent_jobs.cpp    pass 1
-//   running / refused                    agent_jobs.cpp    pass 2, attach
+//   waiting -> decision                  agent_sync.cpp    the server's word; agent_jobs.cpp
+//   offline fetching / verifying                 agent_jobs.cpp    pass 1 running / refused
+//   agent_jobs.cpp    pass 2, attach
 #pragma once
 
 #include "device-agent/core/cache.hpp"
@@ -24,20 +24,21 @@ struct Config {
   std::string_view firmware;  // free text for people
   std::uint8_t eeprom_address = 0x50;
   std::uint32_t probe_interval_ms = 100;
-  std::uint32_t sync_interval_ms = 60'000;    // when there is nothing to ask
-  std::uint32_t report_delay_ms = 300;        // from an event to the sync that reports it
-  std::uint32_t retry_min_ms = 500;           // after a failed exchange; doubles
+  std::uint32_t sync_interval_ms = 60'000;  // when there is nothing to ask
+  std::uint32_t report_delay_ms = 300;      // from an event to the sync that reports it
+  std::uint32_t retry_min_ms = 500;         // after a failed exchange; doubles
   std::uint32_t retry_max_ms = 30'000;
-  std::uint32_t sync_timeout_ms = 5'000;      // a whole sync; then we are offline
-  std::uint32_t stall_timeout_ms = 5'000;     // a fetch without progress
-  std::uint32_t fetch_timeout_ms = 120'000;   // a whole fetch
+  std::uint32_t sync_timeout_ms = 5'000;     // a whole sync; then we are offline
+  std::uint32_t stall_timeout_ms = 5'000;    // a fetch without progress
+  std::uint32_t fetch_timeout_ms = 120'000;  // a whole fetch
 };
 
 // Supplied by the owner, outlives the agent.
 struct Memory {
   std::span<Slot> slots;  // at most kSlotsMax
   MutableBytes work;      // at least kWorkBytes: one chunk, or a package head and what checks it
-  MutableBytes message;   // at least kMessageBytesMin: one sync message; bounds the answers we ask for
+  MutableBytes
+      message;  // at least kMessageBytesMin: one sync message; bounds the answers we ask for
 };
 inline constexpr unsigned kSlotsMax = 64;
 inline constexpr std::size_t kWorkBytes = kChunkBytesMax + crypto::kStreamOverhead + Digest::kSize;
@@ -164,9 +165,9 @@ class Agent final : private SlotAnswerVisitor {
   std::uint32_t next_sync_ms_ = 0;
   std::uint32_t next_refresh_ms_ = 0;  // when every board is asked about again
   std::uint32_t retry_ms_ = 0;
-  std::uint32_t received_ = 0;     // of an answer, in message_
+  std::uint32_t received_ = 0;  // of an answer, in message_
   std::uint32_t roots_walked_ = 0;
-  bool offline_ = false;           // the last exchange failed
+  bool offline_ = false;  // the last exchange failed
 
   // the job in hand
   Job job_ = Job::none;
@@ -175,12 +176,12 @@ class Agent final : private SlotAnswerVisitor {
   std::uint32_t job_offset_ = 0;
   trust::PackageOrigin origin_ = trust::PackageOrigin::network;
   PackageCheck check_;
-  crypto::Sha256 hash_;                // of the package on an EEPROM
+  crypto::Sha256 hash_;  // of the package on an EEPROM
   VerifiedPackage verified_;
   DriverName driver_name_;
   std::uint32_t ram_bytes_ = 0;
-  Detail summary_;                 // "thermo 1.0.0 (6.3-x64)" of the package in hand
-  Detail reason_;                  // one sentence of the error in hand, or empty
+  Detail summary_;  // "thermo 1.0.0 (6.3-x64)" of the package in hand
+  Detail reason_;   // one sentence of the error in hand, or empty
   unsigned candidate_ = 0;
   std::uint32_t best_release_ = 0;
   Digest best_;

@@ -6,17 +6,15 @@
 namespace mpyd::agent {
 namespace {
 
-constexpr std::uint32_t kPieceBytes = 2048;       // read of an EEPROM or the cache in one step
+constexpr std::uint32_t kPieceBytes = 2048;  // read of an EEPROM or the cache in one step
 constexpr std::uint8_t kReadAttempts = 8;
-constexpr std::uint32_t kNetworkWait_ms = 5;      // between looks at a quiet connection
+constexpr std::uint32_t kNetworkWait_ms = 5;  // between looks at a quiet connection
 constexpr std::uint32_t kPackageBytesMax = 2 * kPlainBytesMax;
 constexpr std::string_view kPackagePath = "/v1/packages/";
 
 }  // namespace
 
-bool Agent::job_slot_is_gone() const {
-  return slots_[job_slot_].generation != job_generation_;
-}
+bool Agent::job_slot_is_gone() const { return slots_[job_slot_].generation != job_generation_; }
 
 bool Agent::pick_job() {
   for (unsigned i = 0; i < slots_.size(); ++i) {
@@ -53,14 +51,28 @@ std::uint32_t Agent::step_job() {
     return 0;
   }
   switch (job_) {
-    case Job::none: return 0;
-    case Job::sync: step_sync(); return kNetworkWait_ms;
-    case Job::walk_root: step_root_walk(); return kNetworkWait_ms;
-    case Job::hash_eeprom: step_hash_eeprom(); return 0;
-    case Job::choose_local: step_choose_local(); return 0;
-    case Job::fetch: return step_fetch();
-    case Job::verify: step_verify(); return 0;
-    case Job::load: step_load(); return 0;
+    case Job::none:
+      return 0;
+    case Job::sync:
+      step_sync();
+      return kNetworkWait_ms;
+    case Job::walk_root:
+      step_root_walk();
+      return kNetworkWait_ms;
+    case Job::hash_eeprom:
+      step_hash_eeprom();
+      return 0;
+    case Job::choose_local:
+      step_choose_local();
+      return 0;
+    case Job::fetch:
+      return step_fetch();
+    case Job::verify:
+      step_verify();
+      return 0;
+    case Job::load:
+      step_load();
+      return 0;
   }
   return 0;
 }
@@ -160,7 +172,8 @@ Result<void> Agent::verify_piece() {
   const Slot& slot = slots_[job_slot_];
   const FileName name = package_file(slot.identity.hardware_id, slot.chosen);
   CachedPackage cached(ports_.store, name);
-  EepromSource on_board(ports_.i2c, job_slot_, config_.eeprom_address, slot.identity.package.offset);
+  EepromSource on_board(ports_.i2c, job_slot_, config_.eeprom_address,
+                        slot.identity.package.offset);
   const bool is_from_cache = origin_ == trust::PackageOrigin::cache;
   std::uint32_t size = slot.identity.package.length;
   if (is_from_cache) {
@@ -200,10 +213,9 @@ Result<void> Agent::approve_head() {
   MPYD_TRY_ASSIGN(const trust::PolicyEntry entry,
                   trust_.load_entry(slot.identity.hardware_id, now_unix_s(), scratch));
   const trust::TargetsHead& targets = trust_.head();
-  MPYD_TRY(trust::verify_release(head, entry,
-                                 {targets.revoked_keys.begin(), targets.revoked_keys.size()},
-                                 slot.identity.hardware_id, slot.identity.revision, origin_,
-                                 scratch));
+  MPYD_TRY(trust::verify_release(
+      head, entry, {targets.revoked_keys.begin(), targets.revoked_keys.size()},
+      slot.identity.hardware_id, slot.identity.revision, origin_, scratch));
   MPYD_TRY(trust::verify_digest_policy(slot.chosen, entry));
   if (const auto fits = config_.abi.accepts(manifest.abi); !fits) {
     reason_.append(describe(fits.error(), config_.abi, manifest.abi).view());
@@ -283,7 +295,8 @@ Result<DriverLoader::Module> Agent::load_module() {
                                       .plain_bytes = verified_.plain_bytes,
                                       .ram_bytes = ram_bytes_};
   CachedPackage cached(ports_.store, package_file(slot.identity.hardware_id, slot.chosen));
-  EepromSource on_board(ports_.i2c, job_slot_, config_.eeprom_address, slot.identity.package.offset);
+  EepromSource on_board(ports_.i2c, job_slot_, config_.eeprom_address,
+                        slot.identity.package.offset);
   PackageSource& source = origin_ == trust::PackageOrigin::cache
                               ? static_cast<PackageSource&>(cached)
                               : static_cast<PackageSource&>(on_board);
@@ -348,7 +361,8 @@ void Agent::step_choose_local() {
   Result<std::uint32_t> release = fail(Errc::not_found);
   if (candidate_ == 0) {
     digest = slot.eeprom_digest;
-    EepromSource source(ports_.i2c, job_slot_, config_.eeprom_address, slot.identity.package.offset);
+    EepromSource source(ports_.i2c, job_slot_, config_.eeprom_address,
+                        slot.identity.package.offset);
     if (!digest.is_zero()) release = weigh_candidate(digest, source, trust::PackageOrigin::eeprom);
   } else {
     const auto cached = find_cached(ports_.store, slot.identity.hardware_id, candidate_ - 1);

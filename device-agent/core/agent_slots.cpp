@@ -4,8 +4,8 @@
 namespace mpyd::agent {
 namespace {
 
-constexpr std::uint8_t kMissesUntilGone = 2;    // a single NACK is noise
-constexpr std::uint8_t kIdentityAttempts = 5;   // contacts bounce, images are being written
+constexpr std::uint8_t kMissesUntilGone = 2;   // a single NACK is noise
+constexpr std::uint8_t kIdentityAttempts = 5;  // contacts bounce, images are being written
 
 // The first bytes as hex, so that a person can tell a blank part from a foreign one.
 InlineText<48> first_bytes(EepromSource source) {

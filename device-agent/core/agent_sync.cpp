@@ -6,7 +6,7 @@
 namespace mpyd::agent {
 namespace {
 
-constexpr std::uint64_t kCounterBlock = 64;       // one write of state for so many requests
+constexpr std::uint64_t kCounterBlock = 64;          // one write of state for so many requests
 constexpr std::uint64_t kTimeSaveInterval_s = 3600;  // flash wears
 constexpr unsigned kHttpOk = 200;
 constexpr std::string_view kSyncPath = "/v1/device/sync";
@@ -22,8 +22,10 @@ bool is_passing(Errc error) {
     case Errc::not_found:
     case Errc::io:
     case Errc::memory:
-    case Errc::no_key: return true;
-    default: return false;
+    case Errc::no_key:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -40,14 +42,15 @@ void Agent::start_sync() {
   }
   const auto size = build_request();
   if (!size) return go_offline(size.error());
-  const auto started = exchange_.start({.path = kSyncPath,
-                                        .host = server_host_.c_str(),
-                                        .port = server_port_,
-                                        .body = message_.first(*size),
-                                        .answer_bytes_max = static_cast<std::uint32_t>(message_.size()),
-                                        .stall_timeout_ms = config_.sync_timeout_ms,
-                                        .total_timeout_ms = config_.sync_timeout_ms},
-                                       now);
+  const auto started =
+      exchange_.start({.path = kSyncPath,
+                       .host = server_host_.c_str(),
+                       .port = server_port_,
+                       .body = message_.first(*size),
+                       .answer_bytes_max = static_cast<std::uint32_t>(message_.size()),
+                       .stall_timeout_ms = config_.sync_timeout_ms,
+                       .total_timeout_ms = config_.sync_timeout_ms},
+                      now);
   if (!started) go_offline(started.error());
 }
 
@@ -71,8 +74,8 @@ Result<std::size_t> Agent::build_request() {
   MPYD_TRY_ASSIGN(const std::size_t size,
                   encode_sync_request(request, message_.subspan(sync::kRequestMessageOffset)));
   MPYD_TRY(ports_.entropy.fill(request_nonce_.mutable_bytes()));
-  const std::size_t total = sync::seal_request(
-      message_, size, {device_key_, server_key_id_, request_nonce_}, box_key_);
+  const std::size_t total =
+      sync::seal_request(message_, size, {device_key_, server_key_id_, request_nonce_}, box_key_);
   request_digest_ = crypto::sha256(message_.first(total));
   return total;
 }
@@ -113,7 +116,8 @@ void Agent::handle_answer(Bytes message) {
   if (answer->request_nonce != request_nonce_ || answer->request_digest != request_digest_)
     return go_offline(Errc::replayed);
   switch (static_cast<sync::Status>(answer->status)) {
-    case sync::Status::ok: break;
+    case sync::Status::ok:
+      break;
     case sync::Status::counter:
       // A device that lost its state finds its way back above the server's number.
       finish_job();
@@ -121,7 +125,8 @@ void Agent::handle_answer(Bytes message) {
       counter_ = counter_reserved_ = answer->last_counter;
       next_sync_ms_ = ports_.clock.now_ms();
       return;
-    default: return go_offline(Errc::unknown_device);
+    default:
+      return go_offline(Errc::unknown_device);
   }
   if (const auto accepted = accept_answer(*answer, message); !accepted)
     go_offline(accepted.error());

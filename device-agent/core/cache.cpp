@@ -9,8 +9,7 @@ namespace {
 
 constexpr std::size_t kHardwareHexDigits = 16;
 constexpr std::size_t kPackagePrefixBytes = 15;
-constexpr std::size_t kSealedKeyBytes =
-    1 + Nonce::kSize + crypto::kTagBytes + ContentKey::kSize;
+constexpr std::size_t kSealedKeyBytes = 1 + Nonce::kSize + crypto::kTagBytes + ContentKey::kSize;
 
 FileName with_hardware(std::string_view prefix, const HardwareId& hardware_id) {
   const HexDigest hex = format_digest(crypto::sha256(as_bytes(hardware_id.view())));
@@ -30,7 +29,8 @@ FileName key_file(const Digest& digest) {
 }  // namespace
 
 FileName package_file(const HardwareId& hardware_id, const Digest& digest) {
-  // The whole digest, so that a person can compare: the longest name there is, 2 + 13 + 1 + 64 = 80.
+  // The whole digest, so that a person can compare: the longest name there is, 2 + 13 + 1 + 64
+  // = 80.
   FileName out;
   out.append(with_hardware("p-", hardware_id).view().substr(0, kPackagePrefixBytes));
   out.append('-');

@@ -1,4 +1,5 @@
-// Names and contents of the files the agent keeps: packages, sealed content keys, saved entries and answers.
+// Names and contents of the files the agent keeps: packages, sealed content keys, saved entries and
+// answers.
 #pragma once
 
 #include "device-agent/core/ports.hpp"
@@ -8,13 +9,14 @@ namespace mpyd::agent {
 
 using FileName = InlineText<80>;
 
-// Packages: `p-<hardware>-<digest>`; keys: `k-<digest>`; entries: `e-<hardware>`; answers: `a-<hardware>`.
-// <hardware> is the beginning of SHA-256(hardware ID), in hex.
+// Packages: `p-<hardware>-<digest>`; keys: `k-<digest>`; entries: `e-<hardware>`; answers:
+// `a-<hardware>`. <hardware> is the beginning of SHA-256(hardware ID), in hex.
 FileName package_file(const HardwareId& hardware_id, const Digest& digest);
 FileName entry_file(const HardwareId& hardware_id);
 FileName answer_file(const HardwareId& hardware_id);
 
-// Content keys at rest: format u8 | nonce (24) | secretbox under SHA-256("mpyd cache v1" || device secret).
+// Content keys at rest: format u8 | nonce (24) | secretbox under SHA-256("mpyd cache v1" || device
+// secret).
 class KeyCache {
  public:
   KeyCache(Store& store, Entropy& entropy) : store_(&store), entropy_(&entropy) {}

@@ -14,7 +14,7 @@ class Exchange {
     std::string_view path;
     const char* host = "";
     std::uint16_t port = 0;
-    Bytes body{};                       // must stay where it is until sent(); empty: a GET
+    Bytes body{};  // must stay where it is until sent(); empty: a GET
     std::uint32_t answer_bytes_max = 0;
     std::uint32_t stall_timeout_ms = 0;  // without any progress
     std::uint32_t total_timeout_ms = 0;
@@ -22,8 +22,8 @@ class Exchange {
   // Errors: limit, unreachable.
   Result<void> start(const Request& request, std::uint32_t now_ms);
 
-  // Sends or receives what goes without waiting. Returns body bytes, a view into `buffer`; empty when
-  // none came. Errors: unreachable, timeout, malformed, limit; the connection is closed then.
+  // Sends or receives what goes without waiting. Returns body bytes, a view into `buffer`; empty
+  // when none came. Errors: unreachable, timeout, malformed, limit; the connection is closed then.
   Result<Bytes> step(MutableBytes buffer, std::uint32_t now_ms);
 
   bool sent() const { return head_sent_ == head_.size() && body_.empty(); }

@@ -1,4 +1,5 @@
-// Pass 1 of one package, wherever its bytes come from: head, then approval by its owner, then chain.
+// Pass 1 of one package, wherever its bytes come from: head, then approval by its owner, then
+// chain.
 #pragma once
 
 #include "protocol/package/package.hpp"
@@ -12,8 +13,8 @@ class PackageCheck {
   // `head_buffer` holds kPackageHeadBytesMax and stays until approve().
   void start(MutableBytes head_buffer);
 
-  // Takes bytes in order, pieces of any size; stops at the end of the head for approval. Returns how many
-  // were taken. Errors: those of parse_package_head and ChainVerifier; trailing.
+  // Takes bytes in order, pieces of any size; stops at the end of the head for approval. Returns
+  // how many were taken. Errors: those of parse_package_head and ChainVerifier; trailing.
   Result<std::size_t> feed(Bytes bytes);
 
   Stage stage() const { return stage_; }

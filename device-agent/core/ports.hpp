@@ -37,7 +37,8 @@ class Transport {
 class Store {
  public:
   virtual Result<std::uint32_t> size(const char* name) = 0;  // not_found, io
-  virtual Result<void> read(const char* name, std::uint32_t offset, MutableBytes out) = 0;  // not_found, truncated, io
+  virtual Result<void> read(const char* name, std::uint32_t offset,
+                            MutableBytes out) = 0;  // not_found, truncated, io
   // Replaces the file whole: after a power cut old or new, never neither. Errors: io.
   virtual Result<void> write(const char* name, Bytes bytes) = 0;
   // The same in pieces, one file at a time; invisible until commit.
@@ -47,14 +48,16 @@ class Store {
   virtual void abort() = 0;  // harmless when nothing was begun
   // Absent is success. Errors: io.
   virtual Result<void> remove(const char* name) = 0;
-  // The n-th committed file whose name starts with `prefix`, in any stable order. Errors: not_found, io, limit.
+  // The n-th committed file whose name starts with `prefix`, in any stable order. Errors:
+  // not_found, io, limit.
   virtual Result<void> find(const char* prefix, unsigned n, InlineText<80>& name) = 0;
 
  protected:
   ~Store() = default;
 };
 
-// The platform's loader. A module is code loaded once per package digest; the agent counts its users.
+// The platform's loader. A module is code loaded once per package digest; the agent counts its
+// users.
 class DriverLoader {
  public:
   using Module = std::uint8_t;
@@ -74,7 +77,8 @@ class DriverLoader {
   virtual Result<Module> load(const Request& request, PackageReader& package) = 0;
   // Calls the module's attach(board) for this slot. Errors: driver_error, memory.
   virtual Result<void> attach(Module module, unsigned slot) = 0;
-  // Calls detach(object) once, also when the board is gone; its exceptions are reported, not passed on.
+  // Calls detach(object) once, also when the board is gone; its exceptions are reported, not passed
+  // on.
   virtual void detach(Module module, unsigned slot) = 0;
   // No slot uses the module any more. Its code is freed now or when nothing points into it.
   virtual void unload(Module module) = 0;
@@ -85,8 +89,8 @@ class DriverLoader {
 
 class Clock {
  public:
-  virtual std::uint32_t now_ms() = 0;       // monotonic, wraps
-  virtual std::uint64_t unix_s() = 0;       // 0: not set
+  virtual std::uint32_t now_ms() = 0;  // monotonic, wraps
+  virtual std::uint64_t unix_s() = 0;  // 0: not set
   // Called between bounded steps.
   virtual void feed_watchdog() = 0;
 
@@ -105,15 +109,15 @@ class Entropy {
 
 // What happens, as it happens. Numbers are reported to the server: never reuse one.
 enum class EventKind : std::uint8_t {
-  plugged = 1,       // something answers at the EEPROM address
-  identified = 2,    // hardware ID known
-  unidentified = 3,  // error says why; detail holds the first bytes in hex
-  chosen = 4,        // a package was chosen; detail says why
-  loaded = 5,        // attach returned; duration_ms since plugged
-  refused = 6,       // error, detail: one sentence
-  removed = 7,       // the board is gone
-  synced = 8,        // the server answered
-  offline = 9,       // the server does not answer; error
+  plugged = 1,         // something answers at the EEPROM address
+  identified = 2,      // hardware ID known
+  unidentified = 3,    // error says why; detail holds the first bytes in hex
+  chosen = 4,          // a package was chosen; detail says why
+  loaded = 5,          // attach returned; duration_ms since plugged
+  refused = 6,         // error, detail: one sentence
+  removed = 7,         // the board is gone
+  synced = 8,          // the server answered
+  offline = 9,         // the server does not answer; error
   trust_changed = 10,  // a new root or head is in force
 };
 
@@ -121,8 +125,8 @@ struct Event {
   static constexpr std::uint8_t kNoSlot = 0xff;
   EventKind kind = EventKind::plugged;
   std::uint8_t slot = kNoSlot;
-  Errc error{};               // 0: none
-  std::string_view detail;    // valid during the call only
+  Errc error{};             // 0: none
+  std::string_view detail;  // valid during the call only
   std::uint32_t duration_ms = 0;
 };
 

@@ -16,7 +16,7 @@ enum class SlotState : std::uint8_t {
   fetching = 4,      // pass 1 from the network into the cache
   verifying = 5,     // pass 1 over cache or EEPROM
   running = 6,
-  refused = 7,       // no driver; `error` says why
+  refused = 7,  // no driver; `error` says why
 };
 
 std::string_view name(SlotState state);
@@ -25,20 +25,20 @@ struct Slot {
   SlotState state = SlotState::empty;
   Errc error{};
   DriverLoader::Module module = DriverLoader::kNoModule;
-  std::uint8_t misses = 0;          // consecutive probes without an answer
-  std::uint8_t attempts = 0;        // at reading the identity
-  bool hash_pending = false;        // the digest of the package on the EEPROM is not known yet
-  bool wants_answer = false;        // from the server
-  bool decided_offline = false;     // since it was plugged or last answered
-  bool load_pending = false;        // `chosen` is to be verified and loaded
+  std::uint8_t misses = 0;       // consecutive probes without an answer
+  std::uint8_t attempts = 0;     // at reading the identity
+  bool hash_pending = false;     // the digest of the package on the EEPROM is not known yet
+  bool wants_answer = false;     // from the server
+  bool decided_offline = false;  // since it was plugged or last answered
+  bool load_pending = false;     // `chosen` is to be verified and loaded
   std::uint32_t plugged_ms = 0;
   std::uint32_t next_probe_ms = 0;
-  std::uint32_t generation = 0;     // rises with every plug and pull
-  std::uint32_t chosen_bytes = 0;   // size of the chosen package, as announced
+  std::uint32_t generation = 0;    // rises with every plug and pull
+  std::uint32_t chosen_bytes = 0;  // size of the chosen package, as announced
   eeprom::BoardIdentity identity;
-  Digest eeprom_digest;             // of the package on the EEPROM; zero: none
-  Digest chosen;                    // by the server or offline; zero: none
-  Digest loaded;                    // running now; zero: none
+  Digest eeprom_digest;  // of the package on the EEPROM; zero: none
+  Digest chosen;         // by the server or offline; zero: none
+  Digest loaded;         // running now; zero: none
 };
 
 }  // namespace mpyd::agent

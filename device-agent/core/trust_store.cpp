@@ -36,7 +36,8 @@ void TrustStore::set_root(const trust::Root& root) {
 }
 
 Result<void> TrustStore::start(Bytes provisioned_root, MutableBytes buffer, MutableBytes scratch) {
-  MPYD_TRY_ASSIGN(const trust::Root provisioned, trust::verify_first_root(provisioned_root, scratch));
+  MPYD_TRY_ASSIGN(const trust::Root provisioned,
+                  trust::verify_first_root(provisioned_root, scratch));
   set_root(provisioned);
   head_ = {};
   if (const auto kept_bytes = read_file(*store_, kRootFile, buffer)) {
@@ -69,9 +70,9 @@ Result<void> TrustStore::accept_root(Bytes signed_root, MutableBytes scratch) {
 
 Result<bool> TrustStore::accept_head(Bytes signed_head, std::uint64_t now_unix_s,
                                      MutableBytes scratch) {
-  MPYD_TRY_ASSIGN(const trust::TargetsHead head,
-                  trust::verify_head(root_, {head_.epoch, head_.version}, signed_head, now_unix_s,
-                                     scratch));
+  MPYD_TRY_ASSIGN(
+      const trust::TargetsHead head,
+      trust::verify_head(root_, {head_.epoch, head_.version}, signed_head, now_unix_s, scratch));
   MPYD_TRY_ASSIGN(const trust::SignedDocument document, trust::parse_signed(signed_head));
   const Digest digest = crypto::sha256(document.body);
   if (has_head() && head.version == head_.version) {

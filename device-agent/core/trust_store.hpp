@@ -12,8 +12,8 @@ class TrustStore {
  public:
   explicit TrustStore(Store& store) : store_(&store) {}
 
-  // Takes the newest of the provisioned root and the kept one, and the kept head if it still counts.
-  // Errors: those of verify_first_root; io.
+  // Takes the newest of the provisioned root and the kept one, and the kept head if it still
+  // counts. Errors: those of verify_first_root; io.
   Result<void> start(Bytes provisioned_root, MutableBytes buffer, MutableBytes scratch);
 
   const trust::Root& root() const { return root_; }
@@ -29,7 +29,8 @@ class TrustStore {
   // Errors: those of verify_head; equivocation (same version, other content); io.
   Result<bool> accept_head(Bytes signed_head, std::uint64_t now_unix_s, MutableBytes scratch);
 
-  // Verifies the proof under the head in force and keeps the entry. Errors: those of verify_entry; io.
+  // Verifies the proof under the head in force and keeps the entry. Errors: those of verify_entry;
+  // io.
   Result<void> accept_entry(const trust::EntryProof& proof, const HardwareId& hardware_id,
                             MutableBytes buffer);
 
