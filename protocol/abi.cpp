@@ -192,13 +192,13 @@ Result<Abi> parse_abi(std::string_view text) {
   if (text.empty() || text[0] != '-') return fail(Errc::malformed);
   text.remove_prefix(1);
   std::size_t dash = text.find('-');
-  MPYD_TRY_ASSIGN(abi.arch, parse_arch(text.substr(0, dash)));
+  MPYD_TRY_ASSIGN(abi.arch, parse_arch(part_of(text, 0, dash)));
   if (abi.is_native() != has_sub_version) return fail(Errc::malformed);
   while (dash != std::string_view::npos) {
     if (!abi.is_native()) return fail(Errc::malformed);
     text.remove_prefix(dash + 1);
     dash = text.find('-');
-    MPYD_TRY(apply_suffix(abi, text.substr(0, dash)));
+    MPYD_TRY(apply_suffix(abi, part_of(text, 0, dash)));
   }
   return with_defaults(abi);
 }
@@ -241,7 +241,8 @@ AbiReason describe(AbiMismatch why, const Abi& device, const Abi& module) {
       out.append("uses instruction set extensions this motherboard lacks");
       break;
     case AbiMismatch::object_repr:
-      out.append("was built for another object representation (MICROPY_OBJ_REPR) than this firmware");
+      out.append(
+          "was built for another object representation (MICROPY_OBJ_REPR) than this firmware");
       break;
     case AbiMismatch::float_abi:
       out.append("passes floats by the ");

@@ -20,6 +20,13 @@ inline Bytes as_bytes(const std::uint8_t* data, std::size_t size) {
 inline std::string_view as_text(Bytes bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
+// std::string_view::substr without its exception, which the device's firmware does not have.
+constexpr std::string_view part_of(std::string_view text, std::size_t from,
+                                   std::size_t count = std::string_view::npos) {
+  if (from >= text.size()) return {};
+  return {text.data() + from, count < text.size() - from ? count : text.size() - from};
+}
+
 inline const std::uint8_t* u8(Bytes bytes) {
   return reinterpret_cast<const std::uint8_t*>(bytes.data());
 }

@@ -37,9 +37,9 @@ bool append_encoded(InlineText<kHardwareIdMax>& out, std::string_view raw) {
   constexpr std::string_view kHex = "0123456789ABCDEF";
   for (char c : raw) {
     const auto byte = static_cast<unsigned char>(c);
-    const bool fits = is_plain(c) ? out.append(c)
-                                  : out.append('%') && out.append(kHex[byte >> 4]) &&
-                                        out.append(kHex[byte & 15]);
+    const bool fits =
+        is_plain(c) ? out.append(c)
+                    : out.append('%') && out.append(kHex[byte >> 4]) && out.append(kHex[byte & 15]);
     if (!fits) return false;
   }
   return true;
@@ -52,9 +52,9 @@ Result<HardwareId> HardwareId::parse(std::string_view text) {
   if (first == std::string_view::npos) return fail(Errc::malformed);
   const std::size_t second = text.find(':', first + 1);
   if (second == std::string_view::npos) return fail(Errc::malformed);
-  if (!is_scheme(text.substr(0, first)) ||
-      !is_canonical_part(text.substr(first + 1, second - first - 1)) ||
-      !is_canonical_part(text.substr(second + 1)))
+  if (!is_scheme(part_of(text, 0, first)) ||
+      !is_canonical_part(part_of(text, first + 1, second - first - 1)) ||
+      !is_canonical_part(part_of(text, second + 1)))
     return fail(Errc::malformed);
   HardwareId out;
   if (!out.text_.append(text)) return fail(Errc::limit);

@@ -12,8 +12,8 @@
 
 namespace mpyd::pb {
 
-// A stream over bytes that outlive it. nanopb's own pb_istream_from_buffer cannot be told apart from
-// the stream over a stack buffer in which it hands scalars to callbacks; this one can.
+// A stream over bytes that outlive it. nanopb's own pb_istream_from_buffer cannot be told apart
+// from the stream over a stack buffer in which it hands scalars to callbacks; this one can.
 inline bool read_bytes(pb_istream_t* stream, pb_byte_t* out, std::size_t count) {
   const auto* from = static_cast<const std::byte*>(stream->state);
   if (out != nullptr) std::memcpy(out, from, count);

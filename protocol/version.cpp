@@ -25,7 +25,7 @@ bool all_digits(std::string_view text) {
 bool are_identifiers(std::string_view text, bool is_prerelease) {
   while (true) {
     const std::size_t dot = text.find('.');
-    const std::string_view part = text.substr(0, dot);
+    const std::string_view part = part_of(text, 0, dot);
     if (part.empty()) return false;
     for (char c : part)
       if (!is_identifier_char(c)) return false;
@@ -40,17 +40,17 @@ bool are_identifiers(std::string_view text, bool is_prerelease) {
 Result<VersionText> parse_version(std::string_view text) {
   std::string_view rest = text;
   if (const std::size_t plus = rest.find('+'); plus != std::string_view::npos) {
-    if (!are_identifiers(rest.substr(plus + 1), false)) return fail(Errc::malformed);
-    rest = rest.substr(0, plus);
+    if (!are_identifiers(part_of(rest, plus + 1), false)) return fail(Errc::malformed);
+    rest = part_of(rest, 0, plus);
   }
   if (const std::size_t dash = rest.find('-'); dash != std::string_view::npos) {
-    if (!are_identifiers(rest.substr(dash + 1), true)) return fail(Errc::malformed);
-    rest = rest.substr(0, dash);
+    if (!are_identifiers(part_of(rest, dash + 1), true)) return fail(Errc::malformed);
+    rest = part_of(rest, 0, dash);
   }
   for (int part = 0; part < 3; ++part) {
     const std::size_t dot = rest.find('.');
     if ((dot == std::string_view::npos) != (part == 2)) return fail(Errc::malformed);
-    if (!is_number(rest.substr(0, dot))) return fail(Errc::malformed);
+    if (!is_number(part_of(rest, 0, dot))) return fail(Errc::malformed);
     rest.remove_prefix(part == 2 ? rest.size() : dot + 1);
   }
   return VersionText::make(text);

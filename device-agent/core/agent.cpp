@@ -48,6 +48,10 @@ Result<void> Agent::start(Bytes identity) {
   last_sync_unix_s_ = saved_sync_unix_s_;
   next_sync_ms_ = next_refresh_ms_ = ports_.clock.now_ms();
   retry_ms_ = config_.retry_min_ms;
+  for (Slot& slot : slots_) {
+    slot = Slot{};
+    slot.next_probe_ms = ports_.clock.now_ms();  // the clock may stand anywhere
+  }
   return {};
 }
 
@@ -114,16 +118,17 @@ void Agent::notify(EventKind kind, unsigned slot, Errc error, std::string_view d
   const bool is_about_slot = slot < slots_.size();
   if (is_about_slot && (kind == EventKind::loaded || kind == EventKind::refused ||
                         kind == EventKind::unidentified || kind == EventKind::removed)) {
-    events_.push({kind, number, error, duration_ms, slots_[slot].chosen});
+    events_.push({kind, number, error, duration_ms, slots_[slot].generation, slots_[slot].chosen});
     plan_sync(config_.report_delay_ms);
   }
   ports_.listener.on_event({kind, number, error, detail, duration_ms});
 }
 
-// The larger of the last sync's time and the clock; 0 when neither is known.
+// Online the time of the sync in hand, whatever the clock says; offline the larger of both. 0 when
+// neither is known.
 std::uint64_t Agent::now_unix_s() const {
   const std::uint64_t clock = ports_.clock.unix_s();
-  return clock > last_sync_unix_s_ ? clock : last_sync_unix_s_;
+  return offline_ && clock > last_sync_unix_s_ ? clock : last_sync_unix_s_;
 }
 
 // Brings the next sync forward, never back; while offline the retry interval rules.

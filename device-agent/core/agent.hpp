@@ -3,9 +3,10 @@
 //
 // What happens to a slot, and who does it:
 //   empty -> identifying -> waiting      agent_slots.cpp   probing and identity
-//   waiting -> decision                  agent_sync.cpp    the server's word; agent_jobs.cpp
-//   offline fetching / verifying                 agent_jobs.cpp    pass 1 running / refused
-//   agent_jobs.cpp    pass 2, attach
+//   waiting -> decision                  agent_sync.cpp    the server's word, or
+//                                        agent_offline.cpp without a server
+//   fetching / verifying                 agent_jobs.cpp    pass 1
+//   running / refused                    agent_jobs.cpp    pass 2, attach
 #pragma once
 
 #include "device-agent/core/cache.hpp"
@@ -101,25 +102,35 @@ class Agent final : private SlotAnswerVisitor {
   // agent_jobs.cpp
   bool pick_job();
   std::uint32_t step_job();
-  void finish_job() { job_ = Job::none; }
+  void finish_job();
   bool job_slot_is_gone() const;
   void start_loading(unsigned index);
+  bool may_load_from_eeprom(const Slot& slot);
   void start_fetch(unsigned index);
   void step_hash_eeprom();
   std::uint32_t step_fetch();
   Result<void> take_fetched(Bytes body);
   Result<void> finish_fetch();
+  void break_off_fetch(Errc error);
   void step_verify();
   Result<void> verify_piece();
   void step_load();
   Result<void> check_piece(Bytes piece);
   Result<void> approve_head();
+  Result<void> check_requirements(const Manifest& manifest);
+  Result<ContentKey> load_content_key(const Manifest& manifest);
   Result<void> accept_whole_package();
   Result<DriverLoader::Module> load_module();
   DriverLoader::Module find_module(const Digest& digest) const;
-  void abandon(Errc error, std::string_view detail = {});
+  void abandon(Errc error);
+  bool forget_copy(unsigned index);
+
+  // agent_offline.cpp
   void start_choose_local(unsigned index);
   void step_choose_local();
+  Result<std::uint32_t> weigh_next(Digest& digest);
+  void choose_local(const Digest& digest, std::string_view why);
+  void give_up_choosing();
   Result<std::uint32_t> weigh_candidate(const Digest& digest, PackageSource& source,
                                         trust::PackageOrigin origin);
 
@@ -129,10 +140,13 @@ class Agent final : private SlotAnswerVisitor {
   void step_sync();
   bool receive_body(std::size_t limit);
   void handle_answer(Bytes message);
+  void follow_counter(std::uint64_t last_counter);
   Result<void> accept_answer(const SyncAnswer& answer, Bytes message);
+  Result<void> accept_time(std::uint64_t server_unix_s);
   void on_slot_answer(const SlotAnswer& answer) override;
   void follow(unsigned index, const SlotAnswer& answer);
-  void go_offline(Errc error);
+  Result<void> keep_answer(const SlotAnswer& answer);
+  void go_offline(Errc error, std::string_view detail = {});
   void start_root_walk(std::uint32_t version);
   void step_root_walk();
 
@@ -167,7 +181,9 @@ class Agent final : private SlotAnswerVisitor {
   std::uint32_t retry_ms_ = 0;
   std::uint32_t received_ = 0;  // of an answer, in message_
   std::uint32_t roots_walked_ = 0;
-  bool offline_ = false;  // the last exchange failed
+  bool offline_ = false;       // the last exchange failed
+  bool fetch_broke_ = false;   // the last fetch did
+  bool counter_told_ = false;  // the server corrected it since the last accepted answer
 
   // the job in hand
   Job job_ = Job::none;
@@ -185,6 +201,7 @@ class Agent final : private SlotAnswerVisitor {
   unsigned candidate_ = 0;
   std::uint32_t best_release_ = 0;
   Digest best_;
+  Digest kept_choice_;  // the server's last, while choosing offline; zero: none
   InlineVector<Digest, 8> avoid_;
   Errc best_error_{};
   unsigned next_probe_ = 0;

@@ -1,4 +1,4 @@
-// Jobs on one package: hashing, choosing offline, pass 1, pass 2. One job at a time.
+// Jobs on one package: hashing, pass 1, pass 2. One job at a time.
 #include "device-agent/core/agent.hpp"
 
 #include "protocol/package/key_block.hpp"
@@ -10,9 +10,41 @@ constexpr std::uint32_t kPieceBytes = 2048;  // read of an EEPROM or the cache i
 constexpr std::uint8_t kReadAttempts = 8;
 constexpr std::uint32_t kNetworkWait_ms = 5;  // between looks at a quiet connection
 constexpr std::uint32_t kPackageBytesMax = 2 * kPlainBytesMax;
+constexpr unsigned kHttpOk = 200;
+constexpr unsigned kHttpNotFound = 404;
 constexpr std::string_view kPackagePath = "/v1/packages/";
 
+// The copy is not what was signed; another one may be good. `untrusted` because a flipped bit in
+// the id of a signature's key names a stranger.
+bool is_damage(Errc error) {
+  switch (error) {
+    case Errc::truncated:
+    case Errc::trailing:
+    case Errc::bad_magic:
+    case Errc::malformed:
+    case Errc::unsupported:
+    case Errc::limit:
+    case Errc::bad_signature:
+    case Errc::threshold:
+    case Errc::bad_digest:
+    case Errc::decryption:
+    case Errc::untrusted:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool is_bus_trouble(Errc error) {
+  return error == Errc::io || error == Errc::no_device || error == Errc::timeout;
+}
+
 }  // namespace
+
+void Agent::finish_job() {
+  job_ = Job::none;
+  crypto::wipe(verified_.content_key.mutable_bytes());
+}
 
 bool Agent::job_slot_is_gone() const { return slots_[job_slot_].generation != job_generation_; }
 
@@ -106,7 +138,7 @@ void Agent::start_loading(unsigned index) {
   check_.start(work_);
   if (is_cached(ports_.store, slot.identity.hardware_id, slot.chosen)) {
     origin_ = trust::PackageOrigin::cache;
-  } else if (slot.eeprom_digest == slot.chosen) {
+  } else if (slot.eeprom_digest == slot.chosen && may_load_from_eeprom(slot)) {
     origin_ = trust::PackageOrigin::eeprom;
   } else {
     origin_ = trust::PackageOrigin::network;
@@ -114,6 +146,12 @@ void Agent::start_loading(unsigned index) {
   }
   if (slot.module == DriverLoader::kNoModule) slot.state = SlotState::verifying;
   job_ = Job::verify;
+}
+
+// Where policy forbids it, the same package may still come from the network.
+bool Agent::may_load_from_eeprom(const Slot& slot) {
+  const auto entry = trust_.load_entry(slot.identity.hardware_id, now_unix_s(), work_);
+  return !entry || entry->eeprom_packages;
 }
 
 void Agent::start_fetch(unsigned index) {
@@ -133,21 +171,30 @@ void Agent::start_fetch(unsigned index) {
                                         .stall_timeout_ms = config_.stall_timeout_ms,
                                         .total_timeout_ms = config_.fetch_timeout_ms},
                                        ports_.clock.now_ms());
-  if (!started) abandon(started.error());
+  if (!started) break_off_fetch(started.error());
 }
 
 // Returns how long to wait before the next look.
 std::uint32_t Agent::step_fetch() {
   const auto body = exchange_.step(message_.first(kPieceBytes), ports_.clock.now_ms());
-  Result<void> good = body ? take_fetched(*body) : fail(body.error());
+  if (!body) {
+    break_off_fetch(body.error());
+    return 0;
+  }
+  if (exchange_.has_head() && exchange_.status() != kHttpOk) {
+    if (exchange_.status() == kHttpNotFound)
+      abandon(Errc::not_found);
+    else
+      break_off_fetch(Errc::unreachable);
+    return 0;
+  }
+  Result<void> good = take_fetched(*body);
   if (good && exchange_.complete()) good = finish_fetch();
   if (!good) abandon(good.error());
-  return body && body->empty() ? kNetworkWait_ms : 0;
+  return body->empty() ? kNetworkWait_ms : 0;
 }
 
 Result<void> Agent::take_fetched(Bytes body) {
-  if (exchange_.has_head() && exchange_.status() != 200)
-    return fail(exchange_.status() == 404 ? Errc::not_found : Errc::unreachable);
   if (body.empty()) return {};
   MPYD_TRY(ports_.store.append(body));
   return check_piece(body);
@@ -159,9 +206,22 @@ Result<void> Agent::finish_fetch() {
   if (check_.stage() != PackageCheck::Stage::complete) return fail(Errc::truncated);
   MPYD_TRY(accept_whole_package());
   MPYD_TRY(ports_.store.commit());
+  fetch_broke_ = false;
   origin_ = trust::PackageOrigin::cache;
   job_ = Job::load;
   return {};
+}
+
+// The network broke in the middle: what lies here may still do.
+void Agent::break_off_fetch(Errc error) {
+  Slot& slot = slots_[job_slot_];
+  ports_.store.abort();
+  fetch_broke_ = true;
+  slot.load_pending = false;
+  slot.wants_answer = true;
+  slot.decided_offline = false;
+  if (slot.module == DriverLoader::kNoModule) slot.state = SlotState::waiting;
+  go_offline(error);
 }
 
 void Agent::step_verify() {
@@ -217,23 +277,8 @@ Result<void> Agent::approve_head() {
       head, entry, {targets.revoked_keys.begin(), targets.revoked_keys.size()},
       slot.identity.hardware_id, slot.identity.revision, origin_, scratch));
   MPYD_TRY(trust::verify_digest_policy(slot.chosen, entry));
-  if (const auto fits = config_.abi.accepts(manifest.abi); !fits) {
-    reason_.append(describe(fits.error(), config_.abi, manifest.abi).view());
-    return fail(Errc::wrong_abi);
-  }
-  for (const ModuleName& module : manifest.required_modules) {
-    if (ports_.loader.has_builtin_module(module.view())) continue;
-    reason_.append("the driver requires the module ");
-    reason_.append(module.view());
-    reason_.append(", which this firmware lacks");
-    return fail(Errc::missing_module);
-  }
-  ContentKey key;
-  if (manifest.encryption == Encryption::secretstream) {
-    const auto kept = keys_.load(slot.chosen);
-    if (!kept || commitment_of(*kept) != manifest.commitment) return fail(Errc::no_key);
-    key = *kept;
-  }
+  MPYD_TRY(check_requirements(manifest));
+  MPYD_TRY_ASSIGN(ContentKey key, load_content_key(manifest));
   verified_ = make_verified(head, key);
   crypto::wipe(key.mutable_bytes());
   driver_name_ = manifest.driver_name;
@@ -248,6 +293,31 @@ Result<void> Agent::approve_head() {
   return {};
 }
 
+// What the driver needs of this firmware.
+Result<void> Agent::check_requirements(const Manifest& manifest) {
+  if (const auto fits = config_.abi.accepts(manifest.abi); !fits) {
+    reason_.append(describe(fits.error(), config_.abi, manifest.abi).view());
+    return fail(Errc::wrong_abi);
+  }
+  for (const ModuleName& module : manifest.required_modules) {
+    if (ports_.loader.has_builtin_module(module.view())) continue;
+    reason_.append("the driver requires the module ");
+    reason_.append(module.view());
+    reason_.append(", which this firmware lacks");
+    return fail(Errc::missing_module);
+  }
+  return {};
+}
+
+// Zero for a public package. Errors: no_key.
+Result<ContentKey> Agent::load_content_key(const Manifest& manifest) {
+  if (manifest.encryption == Encryption::none) return ContentKey{};
+  auto key = keys_.load(slots_[job_slot_].chosen);
+  if (key && commitment_of(*key) == manifest.commitment) return key;
+  if (key) crypto::wipe(key->mutable_bytes());
+  return fail(Errc::no_key);
+}
+
 Result<void> Agent::accept_whole_package() {
   if (check_.finish_digest() == slots_[job_slot_].chosen) return {};
   reason_.append("the package is not the one that was chosen");
@@ -255,25 +325,35 @@ Result<void> Agent::accept_whole_package() {
 }
 
 // Pass 1 or 2 failed: nothing of the package stays behind.
-void Agent::abandon(Errc error, std::string_view detail) {
+void Agent::abandon(Errc error) {
   const unsigned index = job_slot_;
   Slot& slot = slots_[index];
   exchange_.close();
   ports_.store.abort();
-  crypto::wipe(verified_.content_key.mutable_bytes());
   finish_job();
-  const bool is_damage = error == Errc::bad_digest || error == Errc::truncated ||
-                         error == Errc::malformed || error == Errc::trailing;
-  if (origin_ == trust::PackageOrigin::cache && is_damage)
-    (void)ports_.store.remove(package_file(slot.identity.hardware_id, slot.chosen).c_str());
-  const bool is_offline = error == Errc::unreachable || error == Errc::timeout;
-  if (origin_ != trust::PackageOrigin::network || !is_offline)
-    return refuse(index, error, detail.empty() ? reason_.view() : detail);
-  // The network broke in the middle: what lies here may still do.
-  if (slot.module == DriverLoader::kNoModule) slot.state = SlotState::waiting;
-  slot.load_pending = false;
-  slot.wants_answer = true;
-  go_offline(error);
+  if (origin_ == trust::PackageOrigin::eeprom && is_bus_trouble(error) &&
+      ++slot.attempts < kReadAttempts) {
+    slot.load_pending = true;  // contacts bounce
+    return;
+  }
+  if (is_damage(error) && forget_copy(index)) {
+    // There may be another copy: in the network, on the EEPROM, or of another release.
+    slot.wants_answer = true;
+    slot.decided_offline = false;
+  }
+  refuse(index, error, reason_.view());
+}
+
+// Of the copy in hand, so that nobody tries it again. False if there is none, or it stays.
+bool Agent::forget_copy(unsigned index) {
+  Slot& slot = slots_[index];
+  if (origin_ == trust::PackageOrigin::network) return false;
+  if (origin_ == trust::PackageOrigin::eeprom) {
+    slot.eeprom_digest = {};  // the EEPROM no longer shows what was hashed
+    return true;
+  }
+  return ports_.store.remove(package_file(slot.identity.hardware_id, slot.chosen).c_str())
+      .has_value();
 }
 
 // --- pass 2 ---------------------------------------------------------------------------------
@@ -312,7 +392,6 @@ void Agent::step_load() {
   release_driver(index);  // its predecessor, if the server chose another
   slot.load_pending = false;
   const auto module = load_module();
-  crypto::wipe(verified_.content_key.mutable_bytes());
   if (!module) return abandon(module.error());
   const auto attached = ports_.loader.attach(*module, index);
   if (!attached) {
@@ -325,87 +404,6 @@ void Agent::step_load() {
   slot.error = {};
   slot.state = SlotState::running;
   notify(EventKind::loaded, index, {}, summary_.view(), ports_.clock.now_ms() - slot.plugged_ms);
-}
-
-// --- offline --------------------------------------------------------------------------------
-
-// The kept answer, if it was given for exactly this board and its package lies here; else weigh
-// every package that does.
-void Agent::start_choose_local(unsigned index) {
-  Slot& slot = slots_[index];
-  slot.decided_offline = true;
-  avoid_.clear();
-  if (const auto kept = load_answer(ports_.store, slot, trust_.authority(), work_)) {
-    avoid_ = kept->avoid;
-    if (kept->package_digest.is_zero())
-      return refuse(index, kept->reason == Errc{} ? Errc::no_driver : kept->reason,
-                    "the server's last word on this board was that it has no driver");
-    if (kept->package_digest == slot.eeprom_digest ||
-        is_cached(ports_.store, slot.identity.hardware_id, kept->package_digest)) {
-      slot.chosen = kept->package_digest;
-      slot.load_pending = true;
-      return notify(EventKind::chosen, index, {}, "offline: what the server chose last");
-    }
-  }
-  candidate_ = 0;
-  best_release_ = 0;
-  best_ = {};
-  best_error_ = Errc::unreachable;
-  job_ = Job::choose_local;
-}
-
-// One candidate a step: first the EEPROM's package, then the cache's.
-void Agent::step_choose_local() {
-  Slot& slot = slots_[job_slot_];
-  Digest digest;
-  Result<std::uint32_t> release = fail(Errc::not_found);
-  if (candidate_ == 0) {
-    digest = slot.eeprom_digest;
-    EepromSource source(ports_.i2c, job_slot_, config_.eeprom_address,
-                        slot.identity.package.offset);
-    if (!digest.is_zero()) release = weigh_candidate(digest, source, trust::PackageOrigin::eeprom);
-  } else {
-    const auto cached = find_cached(ports_.store, slot.identity.hardware_id, candidate_ - 1);
-    if (!cached) {
-      finish_job();
-      slot.chosen = best_;
-      if (best_release_ == 0)
-        return refuse(job_slot_, best_error_,
-                      best_error_ == Errc::unreachable
-                          ? "the server cannot be reached and no driver lies here"
-                          : describe(best_error_));
-      slot.load_pending = true;
-      return notify(EventKind::chosen, job_slot_, {}, "offline: the newest that lies here");
-    }
-    digest = *cached;
-    CachedPackage source(ports_.store, package_file(slot.identity.hardware_id, digest));
-    release = weigh_candidate(digest, source, trust::PackageOrigin::cache);
-  }
-  ++candidate_;
-  if (!release) {
-    if (release.error() != Errc::not_found) best_error_ = release.error();
-  } else if (*release > best_release_) {
-    best_release_ = *release;
-    best_ = digest;
-  }
-}
-
-// The release number of a package that ABI and trust accept. Errors: why not.
-Result<std::uint32_t> Agent::weigh_candidate(const Digest& digest, PackageSource& source,
-                                             trust::PackageOrigin origin) {
-  Slot& slot = slots_[job_slot_];
-  for (const Digest& avoided : avoid_)
-    if (avoided == digest) return fail(Errc::revoked);
-  constexpr std::size_t kStart = kRecordHeaderBytes + kHeadFixedBytes;
-  MPYD_TRY(source.read(0, message_.first(kStart)));
-  MPYD_TRY_ASSIGN(const std::size_t size, package_head_bytes(message_.first(kStart)));
-  MPYD_TRY(source.read(0, message_.first(size)));
-  check_.start(work_);
-  MPYD_TRY(check_.feed(message_.first(size)));
-  origin_ = origin;
-  slot.chosen = digest;
-  MPYD_TRY(approve_head());
-  return check_.head().manifest.release;
 }
 
 }  // namespace mpyd::agent

@@ -12,20 +12,30 @@ constexpr unsigned kHttpOk = 200;
 constexpr std::string_view kSyncPath = "/v1/device/sync";
 constexpr std::string_view kRootPath = "/v1/device/root/";
 
-// Reasons that another try at the same package may cure.
-bool is_passing(Errc error) {
+// Reasons that no other try at the same package cures, as long as firmware and board are the same.
+// Of everything else, a damaged transfer included, a refresh may bring better news.
+bool is_final(Errc error) {
   switch (error) {
-    case Errc::unreachable:
-    case Errc::timeout:
-    case Errc::truncated:
-    case Errc::bad_digest:
-    case Errc::not_found:
-    case Errc::io:
-    case Errc::memory:
-    case Errc::no_key:
+    case Errc::wrong_hardware:
+    case Errc::wrong_abi:
+    case Errc::missing_module:
+    case Errc::driver_error:
+    case Errc::load_error:
+    case Errc::quarantined:
       return true;
     default:
       return false;
+  }
+}
+
+Errc error_of(sync::Status status) {
+  switch (status) {
+    case sync::Status::revoked:
+      return Errc::revoked;
+    case sync::Status::refused:
+      return Errc::forbidden;
+    default:
+      return Errc::unknown_device;
   }
 }
 
@@ -35,6 +45,8 @@ void Agent::start_sync() {
   job_ = Job::sync;
   received_ = 0;
   const std::uint32_t now = ports_.clock.now_ms();
+  // From here on: a board plugged while this exchange is on its way brings the next one forward.
+  next_sync_ms_ = now + config_.sync_interval_ms;
   if (static_cast<std::int32_t>(next_refresh_ms_ - now) <= 0) {
     // Now and then about every board: releases and policy change.
     for (Slot& slot : slots_) slot.wants_answer |= !slot.identity.hardware_id.empty();
@@ -73,6 +85,7 @@ Result<std::size_t> Agent::build_request() {
                             .store = &ports_.store};
   MPYD_TRY_ASSIGN(const std::size_t size,
                   encode_sync_request(request, message_.subspan(sync::kRequestMessageOffset)));
+  events_.mark_sent();
   MPYD_TRY(ports_.entropy.fill(request_nonce_.mutable_bytes()));
   const std::size_t total =
       sync::seal_request(message_, size, {device_key_, server_key_id_, request_nonce_}, box_key_);
@@ -102,10 +115,14 @@ bool Agent::receive_body(std::size_t limit) {
 
 void Agent::step_sync() {
   if (!receive_body(message_.size())) return;
-  const auto message = sync::open_answer(message_.first(received_), box_key_);
-  if (message) return handle_answer(*message);
+  const MutableBytes answer = message_.first(received_);
+  const auto message = sync::open_answer(answer, box_key_);
+  if (message) {
+    handle_answer(*message);
+    return crypto::wipe(answer);  // content keys lay in it
+  }
   // The server has another key: only root may say so, hence that answer itself changes nothing.
-  if (message.error() == Errc::key_retired && roots_walked_ == 0)
+  if (message.error() == Errc::key_retired && roots_walked_ < kRootWalkMax)
     return start_root_walk(trust_.root().version + 1);
   go_offline(message.error());
 }
@@ -115,21 +132,23 @@ void Agent::handle_answer(Bytes message) {
   if (!answer) return go_offline(answer.error());
   if (answer->request_nonce != request_nonce_ || answer->request_digest != request_digest_)
     return go_offline(Errc::replayed);
-  switch (static_cast<sync::Status>(answer->status)) {
-    case sync::Status::ok:
-      break;
-    case sync::Status::counter:
-      // A device that lost its state finds its way back above the server's number.
-      finish_job();
-      if (answer->last_counter < counter_) return go_offline(Errc::replayed);
-      counter_ = counter_reserved_ = answer->last_counter;
-      next_sync_ms_ = ports_.clock.now_ms();
-      return;
-    default:
-      return go_offline(Errc::unknown_device);
-  }
+  const auto status = static_cast<sync::Status>(answer->status);
+  if (status == sync::Status::counter) return follow_counter(answer->last_counter);
+  if (status != sync::Status::ok) return go_offline(error_of(status), answer->message.view());
   if (const auto accepted = accept_answer(*answer, message); !accepted)
     go_offline(accepted.error());
+}
+
+// A device that lost its state finds its way back above the server's number. Once between two
+// accepted answers; a server that repeats itself waits like one that cannot be reached.
+void Agent::follow_counter(std::uint64_t last_counter) {
+  finish_job();
+  constexpr std::uint64_t kHighest = ~std::uint64_t{0} - 2 * kCounterBlock;
+  if (counter_told_ || last_counter < counter_ || last_counter > kHighest)
+    return go_offline(Errc::replayed);
+  counter_told_ = true;
+  counter_ = counter_reserved_ = last_counter;
+  next_sync_ms_ = ports_.clock.now_ms();
 }
 
 Result<void> Agent::accept_answer(const SyncAnswer& answer, Bytes message) {
@@ -138,25 +157,31 @@ Result<void> Agent::accept_answer(const SyncAnswer& answer, Bytes message) {
     start_root_walk(trust_.root().version + 1);
     return {};
   }
-  last_sync_unix_s_ = answer.server_unix_s;
-  if (last_sync_unix_s_ > saved_sync_unix_s_ + kTimeSaveInterval_s) {
-    MPYD_TRY(save_number(ports_.store, "time", last_sync_unix_s_));
-    saved_sync_unix_s_ = last_sync_unix_s_;
-  }
+  MPYD_TRY(accept_time(answer.server_unix_s));
   if (!answer.head.empty()) {
     MPYD_TRY_ASSIGN(const bool changed,
                     trust_.accept_head(answer.head, answer.server_unix_s, work_));
     if (changed) notify(EventKind::trust_changed, Event::kNoSlot);
   }
-  MPYD_TRY(visit_slot_answers(message, *this));
   finish_job();
-  events_.clear();
+  events_.drop_sent();
   enroll_token_.clear();
   roots_walked_ = 0;
-  retry_ms_ = config_.retry_min_ms;
+  counter_told_ = false;
+  if (!fetch_broke_) retry_ms_ = config_.retry_min_ms;
   offline_ = false;
-  next_sync_ms_ = ports_.clock.now_ms() + (answer.more ? 0 : config_.sync_interval_ms);
+  if (answer.more) next_sync_ms_ = ports_.clock.now_ms();
+  // Last, because what is refused now wants to be reported soon.
+  MPYD_TRY(visit_slot_answers(message, *this));
   notify(EventKind::synced, Event::kNoSlot);
+  return {};
+}
+
+Result<void> Agent::accept_time(std::uint64_t server_unix_s) {
+  last_sync_unix_s_ = server_unix_s;
+  if (last_sync_unix_s_ <= saved_sync_unix_s_ + kTimeSaveInterval_s) return {};
+  MPYD_TRY(save_number(ports_.store, "time", last_sync_unix_s_));
+  saved_sync_unix_s_ = last_sync_unix_s_;
   return {};
 }
 
@@ -170,17 +195,23 @@ void Agent::on_slot_answer(const SlotAnswer& answer) {
     return;
   slot.wants_answer = false;
   slot.decided_offline = false;
-  if (answer.has_entry) {
-    const auto kept = trust_.accept_entry(answer.entry, answer.hardware_id, work_);
-    if (!kept) return refuse(answer.slot, kept.error());
-  }
-  if (!answer.package_digest.is_zero() && answer.has_key) {
-    const auto kept = keys_.save(answer.package_digest, answer.content_key);
-    if (!kept) return refuse(answer.slot, kept.error(), "the content key could not be stored");
-  }
+  if (const auto kept = keep_answer(answer); !kept) return refuse(answer.slot, kept.error());
+  follow(answer.slot, answer);
+}
+
+// What an answer brings along is kept before it is followed. Errors: those of accept_entry; io;
+// untrusted if a package comes without an entry that the head in force proves.
+Result<void> Agent::keep_answer(const SlotAnswer& answer) {
+  const bool has_package = !answer.package_digest.is_zero();
+  if (answer.has_entry)
+    MPYD_TRY(trust_.accept_entry(answer.entry, answer.hardware_id, work_));
+  else if (has_package)
+    return fail(Errc::untrusted);
+  if (has_package && answer.has_key)
+    MPYD_TRY(keys_.save(answer.package_digest, answer.content_key));
   // Losing this only costs the offline choice its memory.
   (void)save_answer(ports_.store, answer, trust_.authority(), work_);
-  follow(answer.slot, answer);
+  return {};
 }
 
 // The server's word decides, downward too.
@@ -196,18 +227,24 @@ void Agent::follow(unsigned index, const SlotAnswer& answer) {
   const bool is_new = answer.package_digest != slot.chosen;
   slot.chosen = answer.package_digest;
   slot.chosen_bytes = answer.package_bytes;
-  if (slot.loaded == slot.chosen) return;
-  if (!is_new && slot.state == SlotState::refused && !is_passing(slot.error)) return;
+  if (slot.loaded == slot.chosen) {
+    slot.load_pending = false;
+    slot.error = {};
+    return;
+  }
+  if (!is_new && is_final(slot.error)) return;
   slot.load_pending = true;
   if (is_new) notify(EventKind::chosen, index, {}, answer.message);
 }
 
 // No answer within its bound: decide with what lies here, and try again later.
-void Agent::go_offline(Errc error) {
+void Agent::go_offline(Errc error, std::string_view detail) {
   exchange_.close();
   finish_job();
   roots_walked_ = 0;
-  if (!offline_) notify(EventKind::offline, Event::kNoSlot, error, describe(error));
+  counter_told_ = false;
+  if (!offline_)
+    notify(EventKind::offline, Event::kNoSlot, error, detail.empty() ? describe(error) : detail);
   offline_ = true;
   next_sync_ms_ = ports_.clock.now_ms() + retry_ms_;
   retry_ms_ = retry_ms_ * 2 < config_.retry_max_ms ? retry_ms_ * 2 : config_.retry_max_ms;
@@ -236,7 +273,8 @@ void Agent::start_root_walk(std::uint32_t version) {
 
 void Agent::step_root_walk() {
   if (!receive_body(kDocumentBytesMax)) return;
-  if (const auto accepted = trust_.accept_root(message_.first(received_), work_); !accepted)
+  if (const auto accepted = trust_.accept_root(message_.first(received_), message_, work_);
+      !accepted)
     return go_offline(accepted.error());
   if (const auto usable = use_server_key(); !usable) return go_offline(usable.error());
   notify(EventKind::trust_changed, Event::kNoSlot);

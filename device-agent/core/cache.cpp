@@ -50,6 +50,11 @@ void KeyCache::set_device_secret(const SecretKey& secret) {
 }
 
 Result<void> KeyCache::save(const Digest& digest, const ContentKey& key) {
+  if (auto kept = load(digest)) {
+    const bool is_same = crypto::equal(kept->bytes(), key.bytes());
+    crypto::wipe(kept->mutable_bytes());
+    if (is_same) return {};
+  }
   std::array<std::byte, kSealedKeyBytes> file{};
   store_u8(file, 0, kFormat);
   Nonce nonce;
@@ -83,6 +88,19 @@ Result<Digest> find_cached(Store& store, const HardwareId& hardware_id, unsigned
 
 bool is_cached(Store& store, const HardwareId& hardware_id, const Digest& digest) {
   return store.size(package_file(hardware_id, digest).c_str()).has_value();
+}
+
+Result<void> write_if_changed(Store& store, const char* name, Bytes bytes) {
+  std::array<std::byte, 64> piece{};
+  const auto size = store.size(name);
+  bool is_same = size && *size == bytes.size();
+  for (std::uint32_t at = 0; is_same && at < bytes.size(); at += piece.size()) {
+    const Bytes wanted = bytes.subspan(at);
+    const MutableBytes kept =
+        MutableBytes(piece).first(wanted.size() < piece.size() ? wanted.size() : piece.size());
+    is_same = store.read(name, at, kept) && same_bytes(kept, wanted.first(kept.size()));
+  }
+  return is_same ? Result<void>{} : store.write(name, bytes);
 }
 
 Result<std::uint64_t> load_number(Store& store, const char* name) {

@@ -21,7 +21,7 @@ class KeyCache {
  public:
   KeyCache(Store& store, Entropy& entropy) : store_(&store), entropy_(&entropy) {}
   void set_device_secret(const SecretKey& secret);
-  // Errors: io.
+  // Writes nothing if the same key is kept already. Errors: io.
   Result<void> save(const Digest& digest, const ContentKey& key);
   // Errors: not_found, io, decryption, unsupported.
   Result<ContentKey> load(const Digest& digest);
@@ -49,6 +49,9 @@ class CachedPackage final : public PackageSource {
   Store* store_;
   FileName name_;
 };
+
+// Flash wears: a file that holds these bytes already is left alone. Errors: io.
+Result<void> write_if_changed(Store& store, const char* name, Bytes bytes);
 
 // A small number that survives resets: format u8 | value u64, little-endian.
 Result<std::uint64_t> load_number(Store& store, const char* name);  // 0 if absent; io, unsupported

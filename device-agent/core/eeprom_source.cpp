@@ -5,8 +5,10 @@
 namespace mpyd::agent {
 
 Result<void> EepromSource::read(std::uint32_t offset, MutableBytes out) {
+  if (base_ > kEepromBytesMax || offset > kEepromBytesMax - base_ ||
+      out.size() > kEepromBytesMax - base_ - offset)
+    return fail(Errc::truncated);
   std::uint32_t at = base_ + offset;
-  if (at > kEepromBytesMax || out.size() > kEepromBytesMax - at) return fail(Errc::truncated);
   while (!out.empty()) {
     const std::size_t take = out.size() < kTransferBytes ? out.size() : kTransferBytes;
     const std::array<std::byte, 2> address = {static_cast<std::byte>(at >> 8),

@@ -59,7 +59,9 @@ bool encode_events(pb_ostream_t* stream, const pb_field_t* field, void* const* a
     m.error = static_cast<std::uint32_t>(entry.error);
     m.duration_ms = entry.duration_ms;
     assign_digest(m.digest, entry.digest);
-    if (entry.slot < request.slots.size())
+    // Not under the name of a board that came after.
+    if (entry.slot < request.slots.size() &&
+        request.slots[entry.slot].generation == entry.generation)
       pb::assign(m.hardware_id, request.slots[entry.slot].identity.hardware_id.view());
     if (!pb_encode_tag_for_field(stream, field) ||
         !pb_encode_submessage(stream, mpyd_v1_Event_fields, &m))
@@ -123,8 +125,15 @@ void EventLog::push(const Entry& entry) {
   if (count_ == kEntries) {
     first_ = (first_ + 1) % kEntries;
     --count_;
+    if (sent_ > 0) --sent_;
   }
   entries_[(first_ + count_++) % kEntries] = entry;
+}
+
+void EventLog::drop_sent() {
+  first_ = (first_ + sent_) % kEntries;
+  count_ -= sent_;
+  sent_ = 0;
 }
 
 const EventLog::Entry& EventLog::operator[](std::size_t i) const {
@@ -192,7 +201,7 @@ Result<void> save_answer(Store& store, const SlotAnswer& answer, const Digest& a
     pb::assign(m.avoid_digests[m.avoid_digests_count++], digest.bytes());
   pb::assign(m.authority, authority.bytes());
   MPYD_TRY_ASSIGN(const std::size_t size, pb::encode(m, mpyd_v1_SavedAnswer_fields, buffer));
-  return store.write(answer_file(answer.hardware_id).c_str(), buffer.first(size));
+  return write_if_changed(store, answer_file(answer.hardware_id).c_str(), buffer.first(size));
 }
 
 Result<KeptAnswer> load_answer(Store& store, const Slot& slot, const Digest& authority,

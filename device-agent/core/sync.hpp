@@ -16,10 +16,13 @@ class EventLog {
     std::uint8_t slot = 0;
     Errc error{};
     std::uint32_t duration_ms = 0;
+    std::uint32_t generation = 0;  // of the slot: which board it was about
     Digest digest;
   };
   void push(const Entry& entry);
-  void clear() { count_ = 0; }
+  // What is in the log now goes out; when it has arrived, drop_sent() forgets it, and only it.
+  void mark_sent() { sent_ = count_; }
+  void drop_sent();
   std::size_t size() const { return count_; }
   const Entry& operator[](std::size_t i) const;  // 0 is the oldest
 
@@ -28,6 +31,7 @@ class EventLog {
   std::array<Entry, kEntries> entries_{};
   std::size_t first_ = 0;
   std::size_t count_ = 0;
+  std::size_t sent_ = 0;  // of the oldest
 };
 
 struct SyncRequest {

@@ -59,12 +59,13 @@ void TrustStore::load_kept_head(MutableBytes buffer, MutableBytes scratch) {
   head_digest_ = crypto::sha256(trust::parse_signed(*bytes)->body);
 }
 
-Result<void> TrustStore::accept_root(Bytes signed_root, MutableBytes scratch) {
+Result<void> TrustStore::accept_root(Bytes signed_root, MutableBytes buffer, MutableBytes scratch) {
   MPYD_TRY_ASSIGN(const trust::Root next, trust::verify_next_root(root_, signed_root, scratch));
   MPYD_TRY(store_->write(kRootFile, signed_root));
-  const Digest before = authority_;
   set_root(next);
-  if (authority_ != before) head_ = {};
+  // Kept while keys of the new root still vouch for it: versions must not go back within an epoch.
+  head_ = {};
+  load_kept_head(buffer, scratch);
   return {};
 }
 
@@ -97,7 +98,7 @@ Result<void> TrustStore::accept_entry(const trust::EntryProof& proof, const Hard
   pb::assign(m.authority, authority_.bytes());
   pb::give_view(m.entry, proof.entry);
   MPYD_TRY_ASSIGN(const std::size_t size, pb::encode(m, mpyd_v1_SavedEntry_fields, buffer));
-  return store_->write(entry_file(hardware_id).c_str(), buffer.first(size));
+  return write_if_changed(*store_, entry_file(hardware_id).c_str(), buffer.first(size));
 }
 
 Result<trust::PolicyEntry> TrustStore::load_entry(const HardwareId& hardware_id,

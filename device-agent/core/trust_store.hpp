@@ -21,9 +21,9 @@ class TrustStore {
   const trust::TargetsHead& head() const { return head_; }
 
   // Root N+1. One write: what the old root's targets keys said no longer counts if they changed,
-  // because head, entries and answers carry the authority they came from.
-  // Errors: those of verify_next_root; io.
-  Result<void> accept_root(Bytes signed_root, MutableBytes scratch);
+  // because entries and answers carry the authority they came from, and the head its signatures.
+  // `signed_root` may lie in `buffer`. Errors: those of verify_next_root; io.
+  Result<void> accept_root(Bytes signed_root, MutableBytes buffer, MutableBytes scratch);
 
   // A head at least as new as the one in force; true if it is newer.
   // Errors: those of verify_head; equivocation (same version, other content); io.

@@ -65,9 +65,9 @@ class AtomWriter {
 Result<void> write_vendor(const HatContent& content, AtomWriter& atoms) {
   if (content.vendor.empty()) return fail(Errc::malformed);
   if (content.vendor.size() > 255 || content.product.size() > 255) return fail(Errc::limit);
-  MPYD_TRY_ASSIGN(const MutableBytes data,
-                  atoms.begin(kVendorAtom, kVendorFixedBytes + content.vendor.size() +
-                                               content.product.size()));
+  MPYD_TRY_ASSIGN(
+      const MutableBytes data,
+      atoms.begin(kVendorAtom, kVendorFixedBytes + content.vendor.size() + content.product.size()));
   // The format stores a UUID with its least significant byte first.
   for (std::size_t i = 0; i < content.uuid.size(); ++i)
     data[i] = content.uuid[content.uuid.size() - 1 - i];

@@ -11,14 +11,15 @@
 namespace mpyd::eeprom {
 
 struct HatContent {
-  std::string_view vendor;   // 1..255 bytes, as the vendor writes it; percent-encoding is not applied
+  std::string_view
+      vendor;  // 1..255 bytes, as the vendor writes it; percent-encoding is not applied
   std::string_view product;  // for people; 0..255 bytes
   std::uint16_t product_id = 0;
-  std::uint16_t product_version = 0;        // the board's revision
-  std::array<std::byte, 16> uuid{};         // in reading order; all zero: no serial
-  Bytes package;                            // a whole package record; empty: none
-  Bytes key_block;                          // a whole key block record; empty: none
-  Bytes configuration;                      // at most kConfigMax, no record header; empty: none
+  std::uint16_t product_version = 0;  // the board's revision
+  std::array<std::byte, 16> uuid{};   // in reading order; all zero: no serial
+  Bytes package;                      // a whole package record; empty: none
+  Bytes key_block;                    // a whole key block record; empty: none
+  Bytes configuration;                // at most kConfigMax, no record header; empty: none
 };
 
 // Errors: limit (a string or the configuration is too long, or the image too large for `out` or

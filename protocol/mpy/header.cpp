@@ -43,8 +43,8 @@ Result<Header> parse_header(Bytes file) {
 }
 
 Result<Abi> abi_of_implementation(std::uint32_t implementation_mpy) {
-  MPYD_TRY_ASSIGN(Abi abi, parse_features(implementation_mpy & 0xff,
-                                          implementation_mpy >> 8 & 0x3f));
+  MPYD_TRY_ASSIGN(Abi abi,
+                  parse_features(implementation_mpy & 0xff, implementation_mpy >> 8 & 0x3f));
   abi.sub_version = static_cast<std::uint8_t>(implementation_mpy >> 8 & 3);
   abi.arch_flags = implementation_mpy >> 16;
   return abi;

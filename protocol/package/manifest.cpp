@@ -105,9 +105,9 @@ std::uint32_t chunk_count_of(std::uint32_t plain_bytes, std::uint32_t chunk_byte
 }
 
 std::uint32_t wire_chunk_bytes(const Manifest& manifest, std::uint32_t index) {
-  const std::uint32_t overhead =
-      Digest::kSize +
-      (manifest.encryption == Encryption::secretstream ? std::uint32_t{crypto::kStreamOverhead} : 0);
+  const std::uint32_t overhead = Digest::kSize + (manifest.encryption == Encryption::secretstream
+                                                      ? std::uint32_t{crypto::kStreamOverhead}
+                                                      : 0);
   const std::uint32_t before = index * manifest.chunk_bytes;
   const std::uint32_t left = manifest.plain_bytes - before;
   return (left < manifest.chunk_bytes ? left : manifest.chunk_bytes) + overhead;
@@ -115,10 +115,9 @@ std::uint32_t wire_chunk_bytes(const Manifest& manifest, std::uint32_t index) {
 
 std::uint32_t body_bytes_of(const Manifest& manifest) {
   const std::uint32_t count = chunk_count_of(manifest.plain_bytes, manifest.chunk_bytes);
-  const std::uint32_t overhead = wire_chunk_bytes(manifest, 0) -
-                                 (manifest.plain_bytes < manifest.chunk_bytes
-                                      ? manifest.plain_bytes
-                                      : manifest.chunk_bytes);
+  const std::uint32_t overhead =
+      wire_chunk_bytes(manifest, 0) -
+      (manifest.plain_bytes < manifest.chunk_bytes ? manifest.plain_bytes : manifest.chunk_bytes);
   return manifest.plain_bytes + count * overhead;
 }
 

@@ -16,8 +16,8 @@ inline constexpr std::string_view kManifestPrefix{"mpyd manifest v1\0", 17};
 // Room verify functions need for prefix || body.
 inline constexpr std::size_t kScratchBytes = 32 + kDocumentBytesMax;
 
-// Counts distinct keys of the role whose signature over prefix || body verifies; signatures by other
-// keys are ignored, invalid ones do not count. Duplicate keys in the role count once.
+// Counts distinct keys of the role whose signature over prefix || body verifies; signatures by
+// other keys are ignored, invalid ones do not count. Duplicate keys in the role count once.
 // Errors: threshold, or bad_signature if none verified; limit if `scratch` is too small.
 Result<void> verify_threshold(const SignedDocument& document, std::string_view prefix,
                               const RoleKeys& role, MutableBytes scratch);
@@ -45,9 +45,10 @@ Result<PolicyEntry> verify_entry(const TargetsHead& head, const EntryProof& proo
 
 enum class PackageOrigin : std::uint8_t { network, cache, eeprom };
 
-// May this package run for this board, as far as its head tells? Checks publisher threshold (revoked
-// keys never count), hardware ID, revision, driver name, floor and origin; verify_digest_policy adds
-// revoked digests, mode and pins. ABI and content key are checked elsewhere.
+// May this package run for this board, as far as its head tells? Checks publisher threshold
+// (revoked keys never count), hardware ID, revision, driver name, floor and origin;
+// verify_digest_policy adds revoked digests, mode and pins. ABI and content key are checked
+// elsewhere.
 // Errors: wrong_hardware, untrusted, threshold, bad_signature, revoked, rollback, policy, limit.
 Result<void> verify_release(const PackageHead& head, const PolicyEntry& entry,
                             std::span<const SigningKey> revoked_keys, const HardwareId& hardware_id,

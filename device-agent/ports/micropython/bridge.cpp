@@ -1,0 +1,134 @@
+// One agent with its ports and memory, in one object on the GC heap.
+#include "device-agent/ports/micropython/bridge.h"
+
+#include <algorithm>
+#include <new>
+
+#include "device-agent/core/agent.hpp"
+#include "device-agent/ports/micropython/firmware_abi.hpp"
+#include "device-agent/ports/micropython/loader.hpp"
+
+using namespace mpyd;
+using namespace mpyd::agent;
+
+namespace {
+
+// Memory of the GC heap with `count` values in it. Raises MemoryError.
+template <class T>
+std::span<T> make_array(std::size_t count) {
+  T* first = static_cast<T*>(m_malloc0(count * sizeof(T)));
+  for (std::size_t i = 0; i < count; ++i) new (first + i) T();
+  return {first, count};
+}
+
+Config make_config(const mpyd_settings_t& settings) {
+  Config config;
+  config.abi = firmware_abi();
+  config.firmware = {settings.firmware, settings.firmware_len};
+  config.eeprom_address = settings.eeprom_address;
+  std::uint32_t* const times[MPYD_TIMES] = {&config.probe_interval_ms, &config.sync_interval_ms,
+                                            &config.report_delay_ms,   &config.retry_min_ms,
+                                            &config.retry_max_ms,      &config.sync_timeout_ms,
+                                            &config.stall_timeout_ms,  &config.fetch_timeout_ms};
+  for (std::size_t i = 0; i < MPYD_TIMES; ++i)
+    if (settings.times_ms[i] != 0) *times[i] = settings.times_ms[i];
+  return config;
+}
+
+}  // namespace
+
+// Nothing here is ever destroyed: the collector takes the memory, and no member holds anything
+// else.
+struct _mpyd_bridge_t {
+  _mpyd_bridge_t(const mpyd_settings_t& settings, const Memory& memory,
+                 std::span<mpyd_code_t*> modules, std::span<AttachedDriver> attached)
+      : hosts(settings.hosts),
+        bus(hosts),
+        transport(hosts),
+        store(hosts),
+        loader(hosts, modules, attached),
+        clock(hosts, settings.has_watchdog),
+        entropy(hosts),
+        listener(hosts),
+        agent({bus, transport, store, loader, clock, entropy, listener}, make_config(settings),
+              memory) {}
+
+  mpyd_hosts_t hosts;
+  HostBus bus;
+  HostTransport transport;
+  HostStore store;
+  ModuleLoader loader;
+  HostClock clock;
+  HostEntropy entropy;
+  HostListener listener;
+  Agent agent;
+};
+
+extern "C" {
+
+const size_t mpyd_message_bytes_min = kMessageBytesMin;
+
+mpyd_bridge_t* mpyd_bridge_new(const mpyd_settings_t* settings) {
+  const Memory memory{make_array<Slot>(settings->n_slots), make_array<std::byte>(kWorkBytes),
+                      make_array<std::byte>(settings->message_bytes)};
+  const auto modules = make_array<mpyd_code_t*>(settings->n_slots);
+  const auto attached = make_array<AttachedDriver>(settings->n_slots);
+  void* place = m_malloc0(sizeof(mpyd_bridge_t));
+  return new (place) mpyd_bridge_t(*settings, memory, modules, attached);
+}
+
+mpyd_hosts_t* mpyd_bridge_hosts(mpyd_bridge_t* bridge) { return &bridge->hosts; }
+
+uint16_t mpyd_bridge_start(mpyd_bridge_t* bridge, const void* identity, size_t len) {
+  const auto started = bridge->agent.start({static_cast<const std::byte*>(identity), len});
+  return started ? 0 : static_cast<uint16_t>(started.error());
+}
+
+uint32_t mpyd_bridge_poll(mpyd_bridge_t* bridge) { return bridge->agent.poll(); }
+
+void mpyd_bridge_stop(mpyd_bridge_t* bridge) { bridge->agent.stop(); }
+
+size_t mpyd_bridge_slots(const mpyd_bridge_t* bridge) { return bridge->agent.slots().size(); }
+
+void mpyd_bridge_slot(const mpyd_bridge_t* bridge, size_t index, mpyd_slot_t* out) {
+  const Slot& slot = bridge->agent.slots()[index];
+  const eeprom::BoardIdentity& identity = slot.identity;
+  const std::string_view hardware_id = identity.hardware_id.view();
+  const std::string_view state = name(slot.state);
+  out->state = state.data();
+  out->state_len = state.size();
+  out->error = static_cast<uint16_t>(slot.error);
+  out->revision = identity.revision;
+  out->hardware_id = hardware_id.data();
+  out->hardware_id_len = hardware_id.size();
+  out->serial = reinterpret_cast<const uint8_t*>(identity.serial.begin());
+  out->serial_len = identity.serial.size();
+}
+
+uint16_t mpyd_bridge_read_config(mpyd_bridge_t* bridge, size_t slot, void* out, size_t* len) {
+  const auto got =
+      bridge->agent.read_config(static_cast<unsigned>(slot), {static_cast<std::byte*>(out), *len});
+  if (!got) return static_cast<uint16_t>(got.error());
+  *len = *got;
+  return 0;
+}
+
+const char* mpyd_error_name(uint16_t error, size_t* len) {
+  const std::string_view text = name(static_cast<Errc>(error));
+  *len = text.size();
+  return text.data();
+}
+
+const char* mpyd_error_text(uint16_t error, size_t* len) {
+  const std::string_view text = describe(static_cast<Errc>(error));
+  *len = text.size();
+  return text.data();
+}
+
+void mpyd_abi_text(char out[MPYD_ABI_TEXT_MAX + 1]) {
+  static_assert(sizeof(AbiText) >= MPYD_ABI_TEXT_MAX);
+  const AbiText text = format_abi(firmware_abi());
+  std::copy_n(text.c_str(), text.size() + 1, out);
+}
+
+}  // extern "C"

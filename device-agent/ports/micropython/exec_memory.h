@@ -1,0 +1,29 @@
+// The memory a driver's code lies in: who owns it, and when it may go.
+//
+// MicroPython never frees loaded native code. Here each module has an anchor, an ordinary block of
+// the GC heap that its user keeps; all code and data of the module lives as long as the anchor is
+// reachable, and longer if anything else that is reachable (objects, roots, stacks, registers)
+// holds a word pointing *into* it: a method, a type or a return address. That is decided inside
+// each garbage collection, so no one has to ask: drop the anchor, and the next collection that
+// finds nothing frees everything.
+//
+// The collector is entered through the linker: -Wl,--wrap=gc_collect_root,--wrap=gc_collect_end.
+#pragma once
+
+#include "py/bc.h"
+
+typedef struct _mpyd_code_t mpyd_code_t;
+
+// An anchor for the module that will run in `context`, owning nothing else yet.
+// Raises MemoryError; RuntimeError if the firmware was linked without the two options above.
+mpyd_code_t* mpyd_code_new(mp_module_context_t* context);
+
+// From here to mpyd_code_adopt() only MicroPython's loader runs, for this module.
+void mpyd_code_watch(mpyd_code_t* code);
+
+// Hands everything the loader allocated since mpyd_code_watch() to the anchor: executable memory,
+// and what it entered in persistent_code_root_pointers. Raises MemoryError; what is not taken over
+// then stays where upstream MicroPython would have left it, which is safe and leaks.
+void mpyd_code_adopt(mpyd_code_t* code);
+
+mp_module_context_t* mpyd_code_context(const mpyd_code_t* code);

@@ -1,0 +1,277 @@
+// The module `_mpyd`: the agent for Python. python/mpyd.py makes it convenient.
+#include <string.h>
+
+#include "bridge.h"
+
+#include "py/mperrno.h"
+#include "py/mphal.h"
+#include "py/objstr.h"
+#include "py/runtime.h"
+
+#if defined(UNIX)
+#include <signal.h>
+#endif
+
+// clang-format off
+#define ROW(object, name) { offsetof(mpyd_hosts_t, object), name }
+const mpyd_method_row_t mpyd_methods[MPYD_METHODS] = {
+    [MPYD_BUS_TRANSFER]    = ROW(bus,   MP_QSTR_transfer),
+    [MPYD_NET_OPEN]        = ROW(net,   MP_QSTR_open),
+    [MPYD_NET_SEND]        = ROW(net,   MP_QSTR_send),
+    [MPYD_NET_RECEIVE]     = ROW(net,   MP_QSTR_receive),
+    [MPYD_NET_CLOSE]       = ROW(net,   MP_QSTR_close),
+    [MPYD_STORE_SIZE]      = ROW(store, MP_QSTR_size),
+    [MPYD_STORE_READ]      = ROW(store, MP_QSTR_read),
+    [MPYD_STORE_WRITE]     = ROW(store, MP_QSTR_write),
+    [MPYD_STORE_BEGIN]     = ROW(store, MP_QSTR_begin),
+    [MPYD_STORE_APPEND]    = ROW(store, MP_QSTR_append),
+    [MPYD_STORE_COMMIT]    = ROW(store, MP_QSTR_commit),
+    [MPYD_STORE_ABORT]     = ROW(store, MP_QSTR_abort),
+    [MPYD_STORE_REMOVE]    = ROW(store, MP_QSTR_remove),
+    [MPYD_STORE_FIND]      = ROW(store, MP_QSTR_find),
+    [MPYD_HOST_UNIX_TIME]  = ROW(host,  MP_QSTR_unix_time),
+    [MPYD_HOST_FEED]       = ROW(host,  MP_QSTR_feed),
+    [MPYD_HOST_ENTROPY]    = ROW(host,  MP_QSTR_entropy),
+    [MPYD_HOST_EVENT]      = ROW(host,  MP_QSTR_event),
+    [MPYD_HOST_MAKE_BOARD] = ROW(host,  MP_QSTR_make_board),
+    [MPYD_HOST_ATTACHED]   = ROW(host,  MP_QSTR_attached),
+    [MPYD_HOST_DETACHED]   = ROW(host,  MP_QSTR_detached),
+    [MPYD_HOST_RAISED]     = ROW(host,  MP_QSTR_raised),
+};
+// clang-format on
+
+uint32_t mpyd_ticks_ms(void) { return (uint32_t)mp_hal_ticks_ms(); }
+
+/******************************************************************************/
+// class Agent
+
+typedef struct _agent_obj_t {
+  mp_obj_base_t base;
+  mpyd_bridge_t* bridge;
+  mp_obj_t firmware;  // keeps the text alive
+  bool started;
+  bool busy;  // inside the agent: a driver or listener must not enter it again
+} agent_obj_t;
+
+static agent_obj_t* ready(mp_obj_t self_in) {
+  agent_obj_t* self = MP_OBJ_TO_PTR(self_in);
+  if (!self->started) {
+    mp_raise_msg(&mp_type_RuntimeError, MP_ERROR_TEXT("mpyd: the agent is stopped"));
+  }
+  return self;
+}
+
+// On unix Ctrl-C raises in the middle of anything, also of the agent, which does not expect that.
+#if defined(UNIX)
+static void hold_signals(bool hold) {
+  sigset_t interrupt;
+  sigemptyset(&interrupt);
+  sigaddset(&interrupt, SIGINT);
+  sigprocmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &interrupt, NULL);
+}
+#else
+static void hold_signals(bool hold) { (void)hold; }
+#endif
+
+static void enter(agent_obj_t* self) {
+  if (self->busy) {
+    mp_raise_msg(&mp_type_RuntimeError, MP_ERROR_TEXT("mpyd: called from a driver or an event"));
+  }
+  self->busy = true;
+  hold_signals(true);
+}
+
+// Raises what was meant for the application and met our Python code instead.
+static void leave(agent_obj_t* self) {
+  mpyd_hosts_t* hosts = mpyd_bridge_hosts(self->bridge);
+  mp_obj_t interrupt = hosts->interrupt;
+  hosts->interrupt = MP_OBJ_NULL;
+  self->busy = false;
+  hold_signals(false);
+  if (interrupt != MP_OBJ_NULL) {
+    nlr_raise(interrupt);
+  }
+}
+
+static mp_int_t bounded(mp_obj_t value, mp_int_t min, mp_int_t max) {
+  mp_int_t number = mp_obj_get_int(value);
+  if (number < min || number > max) {
+    mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("mpyd: %d is not in %d..%d"), (int)number,
+                      (int)min, (int)max);
+  }
+  return number;
+}
+
+// Agent(host, bus, net, store, slots, firmware, message_bytes, eeprom_address, **times_ms): the
+// times are those of Config in device-agent/core/agent.hpp; what is not given keeps its default.
+static mp_obj_t agent_make_new(const mp_obj_type_t* type, size_t n_args, size_t n_kw,
+                               const mp_obj_t* args) {
+  static const mp_arg_t times[MPYD_TIMES] = {
+      [MPYD_PROBE_INTERVAL] = {MP_QSTR_probe_interval_ms,
+                               MP_ARG_KW_ONLY | MP_ARG_INT,
+                               {.u_int = 0}                                                        },
+      [MPYD_SYNC_INTERVAL] = {MP_QSTR_sync_interval_ms,  MP_ARG_KW_ONLY | MP_ARG_INT, {.u_int = 0}},
+      [MPYD_REPORT_DELAY] = {MP_QSTR_report_delay_ms,   MP_ARG_KW_ONLY | MP_ARG_INT, {.u_int = 0}},
+      [MPYD_RETRY_MIN] = {MP_QSTR_retry_min_ms,      MP_ARG_KW_ONLY | MP_ARG_INT, {.u_int = 0}},
+      [MPYD_RETRY_MAX] = {MP_QSTR_retry_max_ms,      MP_ARG_KW_ONLY | MP_ARG_INT, {.u_int = 0}},
+      [MPYD_SYNC_TIMEOUT] = {MP_QSTR_sync_timeout_ms,   MP_ARG_KW_ONLY | MP_ARG_INT, {.u_int = 0}},
+      [MPYD_STALL_TIMEOUT] = {MP_QSTR_stall_timeout_ms,  MP_ARG_KW_ONLY | MP_ARG_INT, {.u_int = 0}},
+      [MPYD_FETCH_TIMEOUT] = {MP_QSTR_fetch_timeout_ms,  MP_ARG_KW_ONLY | MP_ARG_INT, {.u_int = 0}},
+  };
+  mp_arg_val_t times_ms[MPYD_TIMES];
+  mp_arg_check_num(n_args, n_kw, 8, 8, true);
+  mp_map_t kw_args;
+  mp_map_init_fixed_table(&kw_args, n_kw, args + n_args);
+  mp_arg_parse_all(0, NULL, &kw_args, MPYD_TIMES, times, times_ms);
+
+  mp_obj_t feed[2];
+  mp_load_method_maybe(args[0], MP_QSTR_feed, feed);
+  mpyd_settings_t settings = {
+      .hosts = {.host = args[0], .bus = args[1], .net = args[2], .store = args[3]},
+      .n_slots = bounded(args[4], 1, MPYD_SLOTS_MAX),
+      .message_bytes = bounded(args[6], mpyd_message_bytes_min, 65536),
+      .eeprom_address = bounded(args[7], 0x08, 0x77),
+      .has_watchdog = feed[0] != MP_OBJ_NULL,
+  };
+  settings.firmware = mp_obj_str_get_data(args[5], &settings.firmware_len);
+  for (size_t i = 0; i < MPYD_TIMES; ++i) {
+    settings.times_ms[i] = bounded(MP_OBJ_NEW_SMALL_INT(times_ms[i].u_int), 0, 86400000);
+  }
+  agent_obj_t* self = mp_obj_malloc(agent_obj_t, type);
+  self->firmware = args[5];
+  self->started = false;
+  self->busy = false;
+  self->bridge = mpyd_bridge_new(&settings);
+  return MP_OBJ_FROM_PTR(self);
+}
+
+// start(identity): raises ValueError with the reason.
+static mp_obj_t agent_start(mp_obj_t self_in, mp_obj_t identity_in) {
+  agent_obj_t* self = MP_OBJ_TO_PTR(self_in);
+  mp_buffer_info_t identity;
+  mp_get_buffer_raise(identity_in, &identity, MP_BUFFER_READ);
+  enter(self);
+  uint16_t error = mpyd_bridge_start(self->bridge, identity.buf, identity.len);
+  self->started = error == 0;
+  leave(self);
+  if (error != 0) {
+    size_t name_len, text_len;
+    const char* name = mpyd_error_name(error, &name_len);
+    const char* text = mpyd_error_text(error, &text_len);
+    mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("mpyd: cannot start: %.*s: %.*s"),
+                      (int)name_len, name, (int)text_len, text);
+  }
+  return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(agent_start_obj, agent_start);
+
+// poll() -> milliseconds in which nothing needs doing
+static mp_obj_t agent_poll(mp_obj_t self_in) {
+  agent_obj_t* self = ready(self_in);
+  enter(self);
+  uint32_t wait_ms = mpyd_bridge_poll(self->bridge);
+  leave(self);
+  return mp_obj_new_int_from_uint(wait_ms);
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(agent_poll_obj, agent_poll);
+
+static mp_obj_t agent_stop(mp_obj_t self_in) {
+  agent_obj_t* self = MP_OBJ_TO_PTR(self_in);
+  if (self->started) {
+    enter(self);
+    self->started = false;
+    mpyd_bridge_stop(self->bridge);
+    leave(self);
+  }
+  return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(agent_stop_obj, agent_stop);
+
+static size_t slot_index(agent_obj_t* self, mp_obj_t index_in) {
+  return bounded(index_in, 0, (mp_int_t)mpyd_bridge_slots(self->bridge) - 1);
+}
+
+// slot(i) -> (state, error, hardware_id, revision, serial)
+static mp_obj_t agent_slot(mp_obj_t self_in, mp_obj_t index_in) {
+  agent_obj_t* self = MP_OBJ_TO_PTR(self_in);
+  mpyd_slot_t slot;
+  mpyd_bridge_slot(self->bridge, slot_index(self, index_in), &slot);
+  mp_obj_t items[] = {
+      mp_obj_new_str(slot.state, slot.state_len),
+      MP_OBJ_NEW_SMALL_INT(slot.error),
+      mp_obj_new_str(slot.hardware_id, slot.hardware_id_len),
+      mp_obj_new_int_from_uint(slot.revision),
+      slot.serial_len == 0 ? mp_const_none : mp_obj_new_bytes(slot.serial, slot.serial_len),
+  };
+  return mp_obj_new_tuple(MP_ARRAY_SIZE(items), items);
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(agent_slot_obj, agent_slot);
+
+// read_config(i, buffer) -> bytes used; raises OSError(ENODEV).
+static mp_obj_t agent_read_config(mp_obj_t self_in, mp_obj_t index_in, mp_obj_t buffer_in) {
+  agent_obj_t* self = MP_OBJ_TO_PTR(self_in);
+  mp_buffer_info_t buffer;
+  mp_get_buffer_raise(buffer_in, &buffer, MP_BUFFER_WRITE);
+  size_t len = buffer.len;
+  if (mpyd_bridge_read_config(self->bridge, slot_index(self, index_in), buffer.buf, &len) != 0) {
+    mp_raise_OSError(MP_ENODEV);
+  }
+  return MP_OBJ_NEW_SMALL_INT(len);
+}
+static MP_DEFINE_CONST_FUN_OBJ_3(agent_read_config_obj, agent_read_config);
+
+static const mp_rom_map_elem_t agent_locals_table[] = {
+    {MP_ROM_QSTR(MP_QSTR_start),       MP_ROM_PTR(&agent_start_obj)      },
+    {MP_ROM_QSTR(MP_QSTR_poll),        MP_ROM_PTR(&agent_poll_obj)       },
+    {MP_ROM_QSTR(MP_QSTR_stop),        MP_ROM_PTR(&agent_stop_obj)       },
+    {MP_ROM_QSTR(MP_QSTR_slot),        MP_ROM_PTR(&agent_slot_obj)       },
+    {MP_ROM_QSTR(MP_QSTR_read_config), MP_ROM_PTR(&agent_read_config_obj)},
+};
+static MP_DEFINE_CONST_DICT(agent_locals, agent_locals_table);
+
+// A slot and its value per line.
+// clang-format off
+static MP_DEFINE_CONST_OBJ_TYPE(mpyd_agent_type, MP_QSTR_Agent, MP_TYPE_FLAG_NONE,
+                                make_new, agent_make_new,
+                                locals_dict, &agent_locals);
+// clang-format on
+
+/******************************************************************************/
+// The module
+
+static mp_obj_t error_name(mp_obj_t number) {
+  size_t len;
+  const char* text = mpyd_error_name(mp_obj_get_int(number), &len);
+  return mp_obj_new_str(text, len);
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(error_name_obj, error_name);
+
+static mp_obj_t error_text(mp_obj_t number) {
+  size_t len;
+  const char* text = mpyd_error_text(mp_obj_get_int(number), &len);
+  return mp_obj_new_str(text, len);
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(error_text_obj, error_text);
+
+// abi() -> what native drivers for this firmware must be built for, e.g. '6.3-x64'
+static mp_obj_t abi(void) {
+  char text[MPYD_ABI_TEXT_MAX + 1];
+  mpyd_abi_text(text);
+  return mp_obj_new_str_from_cstr(text);
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(abi_obj, abi);
+
+static const mp_rom_map_elem_t module_globals_table[] = {
+    {MP_ROM_QSTR(MP_QSTR___name__),   MP_ROM_QSTR(MP_QSTR__mpyd)  },
+    {MP_ROM_QSTR(MP_QSTR_Agent),      MP_ROM_PTR(&mpyd_agent_type)},
+    {MP_ROM_QSTR(MP_QSTR_error_name), MP_ROM_PTR(&error_name_obj) },
+    {MP_ROM_QSTR(MP_QSTR_error_text), MP_ROM_PTR(&error_text_obj) },
+    {MP_ROM_QSTR(MP_QSTR_abi),        MP_ROM_PTR(&abi_obj)        },
+};
+static MP_DEFINE_CONST_DICT(module_globals, module_globals_table);
+
+const mp_obj_module_t mpyd_module = {
+    .base = {&mp_type_module},
+    .globals = (mp_obj_dict_t*)&module_globals,
+};
+MP_REGISTER_MODULE(MP_QSTR__mpyd, mpyd_module);

@@ -1,0 +1,227 @@
+# mpyd: drivers for plug-in boards arrive, are verified, loaded and unloaded by themselves.
+#
+#   agent = mpyd.Agent(machine.I2C(0), muxes=[0x70])
+#   agent.on("loaded", lambda event: print(event))
+#   asyncio.create_task(agent.run())          # or call agent.poll() now and then
+#   thermo = agent.find("hat:Meadow%20Instruments:0042")
+#   print(thermo.temperature())               # OSError(ENODEV) once the board is gone
+
+import _mpyd
+import sys
+from .board import Board
+from .channels import Channels
+from .host import Host
+from .net import SocketTransport
+from .store import FileStore
+
+try:
+    from .dirbus import DirBus
+except ImportError:
+    pass  # a board without a file system for people
+
+# EventKind of device-agent/core/ports.hpp, in its order, from 1.
+EVENTS = (
+    "plugged",
+    "identified",
+    "unidentified",
+    "chosen",
+    "loaded",
+    "refused",
+    "removed",
+    "synced",
+    "offline",
+    "trust_changed",
+)
+# From this side: a driver raised outside attach(), and what a driver told through board.log().
+EXTRA_EVENTS = ("driver_error", "log")
+
+
+class Event:
+    def __init__(self, kind, slot=None, error=None, detail="", duration_ms=0):
+        self.kind = kind
+        self.slot = slot  # None: not about a slot
+        self.error = error  # the name of the reason, e.g. "bad_signature"
+        self.detail = detail
+        self.duration_ms = duration_ms
+
+    def __str__(self):
+        text = "agent   " if self.slot is None else "slot {:<3}".format(self.slot)
+        text += self.kind
+        if self.detail:
+            text += " " + self.detail
+        if self.error:
+            text += " [" + self.error + "]"
+        if self.kind == "loaded":
+            text += " in {} ms".format(self.duration_ms)
+        return text
+
+
+class SlotError:
+    def __init__(self, name, detail):
+        self.name = name  # of errc.hpp
+        self.detail = detail  # one sentence
+
+    def __str__(self):
+        return self.detail
+
+
+class Slot:
+    """One place for a board. `board` and `device` are None unless a driver is running."""
+
+    def __init__(self, core, index):
+        self._core = core
+        self._detail = ""
+        self.index = index
+        self.board = None
+        self.device = None
+
+    @property
+    def state(self):
+        return self._core.slot(self.index)[0]
+
+    @property
+    def hardware_id(self):
+        return self._core.slot(self.index)[2] or None
+
+    @property
+    def error(self):
+        number = self._core.slot(self.index)[1]
+        if not number:
+            return None
+        return SlotError(_mpyd.error_name(number), self._detail or _mpyd.error_text(number))
+
+
+class Agent:
+    """Watches the slots of one I2C bus.
+
+    bus        machine.I2C, SoftI2C, or any object with their methods
+    identity   what `mpyd device provision` wrote: a path or its bytes
+    cache      a folder for packages and state; must survive a reset and rename atomically
+    muxes      I2C multiplexers of the pca9548 kind, each ADDRESS or (ADDRESS, CHANNELS); a slot per channel
+    slots      fewer than that: a list of (MUX ADDRESS, CHANNEL)
+    watchdog   an object with feed(), called between bounded steps
+    times_ms   probe_interval_ms, sync_interval_ms, ... as in Config of device-agent/core/agent.hpp
+    """
+
+    def __init__(
+        self,
+        bus,
+        identity="/mpyd/identity",
+        cache="/mpyd/cache",
+        muxes=(),
+        slots=None,
+        *,
+        net=None,
+        store=None,
+        watchdog=None,
+        firmware=None,
+        eeprom_address=0x50,
+        message_bytes=4096,
+        **times_ms,
+    ):
+        self._listeners = {}
+        self._events = []
+        self._raised = {}
+        self._channels = Channels(bus, muxes, slots)
+        self._eeprom_address = eeprom_address
+        self._core = _mpyd.Agent(
+            Host(self, watchdog),
+            self._channels,
+            net or SocketTransport(),
+            store or FileStore(cache),
+            len(self._channels),
+            (firmware or sys.implementation[0] + " " + sys.version)[:64],
+            message_bytes,
+            eeprom_address,
+            **times_ms,
+        )
+        self.slots = tuple(Slot(self._core, i) for i in range(len(self._channels)))
+        if isinstance(identity, str):
+            with open(identity, "rb") as f:
+                identity = f.read()
+        self._core.start(identity)
+        self.is_running = True
+
+    def poll(self):
+        """One bounded step. Returns for how many milliseconds nothing needs doing."""
+        try:
+            return self._core.poll()
+        finally:
+            self._tell()
+
+    async def run(self):
+        """Polls until stop()."""
+        from asyncio import sleep_ms
+
+        while self.is_running:
+            await sleep_ms(self.poll())
+
+    def stop(self):
+        """Detaches and unloads all drivers. The agent cannot be started again."""
+        if self.is_running:
+            self.is_running = False
+            self._core.stop()
+            self._tell()
+
+    def find_all(self, hardware_id):
+        """The devices of all running boards with this hardware ID."""
+        return [s.device for s in self.slots if s.device is not None and s.hardware_id == hardware_id]
+
+    def find(self, hardware_id):
+        """The device of the first running board with this hardware ID, or None."""
+        devices = self.find_all(hardware_id)
+        return devices[0] if devices else None
+
+    def on(self, event, f):
+        """Calls f(Event) whenever `event` happens; "*" is every event. Exceptions in f are printed."""
+        if event != "*" and event not in EVENTS and event not in EXTRA_EVENTS:
+            raise ValueError("mpyd: no event " + repr(event))
+        self._listeners.setdefault(event, []).append(f)
+
+    # From here: called by Host, inside the core. Listeners are called when the core has returned, so
+    # that they may do anything, stop() included.
+
+    def _tell(self):
+        while self._events:
+            event = self._events.pop(0)
+            for f in self._listeners.get(event.kind, []) + self._listeners.get("*", []):
+                try:
+                    f(event)
+                except Exception as e:
+                    sys.print_exception(e)
+
+    def _happened(self, kind, slot, error, detail, duration_ms):
+        if slot is not None and error:
+            # Why a driver raised is known here, not in the core.
+            raised = self._raised.pop(slot, None) or self._raised.pop(None, None)
+            if raised and error in ("driver_error", "load_error"):
+                detail = raised
+            self.slots[slot]._detail = detail
+        self._events.append(Event(kind, slot, error, detail, duration_ms))
+
+    def _driver_raised(self, slot, where, exception):
+        sys.print_exception(exception)
+        text = "the driver raised in {}: {}".format(where, repr(exception))
+        if where == "detach":
+            self._events.append(Event("driver_error", slot, "driver_error", text))
+        else:
+            self._raised[slot] = text
+
+    def _make_board(self, slot):
+        bus = self._channels.bus_of(slot, self._eeprom_address)
+        board = Board(self._core, slot, bus, self._eeprom_address, self._log)
+        self.slots[slot].board = board
+        return board
+
+    def _log(self, slot, text):
+        self._events.append(Event("log", slot, None, text))
+
+    def _attached(self, slot, device):
+        self.slots[slot].device = device
+
+    def _detached(self, slot):
+        self.slots[slot].device = None
+        board = self.slots[slot].board
+        if board is not None:
+            board._remove()
+            self.slots[slot].board = None

@@ -1,0 +1,127 @@
+-- Append-only: never change a migration that was released; add the next number.
+-- Everything a server keeps. Plaintext and unsealed keys are never stored.
+
+-- needs_version: the oldest mpyd that may open this database, for the message of an older one.
+CREATE TABLE meta (
+  name  TEXT NOT NULL PRIMARY KEY,
+  value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Every root from 1 on, as signed; devices walk them one by one.
+CREATE TABLE roots (
+  version  INTEGER NOT NULL PRIMARY KEY,
+  document BLOB NOT NULL
+) STRICT;
+
+-- Every targets head that was in force; the newest by (epoch, version) is.
+CREATE TABLE heads (
+  epoch    INTEGER NOT NULL,
+  version  INTEGER NOT NULL,
+  document BLOB NOT NULL,
+  PRIMARY KEY (epoch, version)
+) STRICT, WITHOUT ROWID;
+
+-- The policy entries under the newest head, exactly the bytes that were hashed.
+CREATE TABLE policy_entries (
+  hardware_id TEXT NOT NULL PRIMARY KEY,
+  entry       BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Ciphertext and sealed keys, named by the SHA-256 of `bytes`. Never changed, never deleted while a
+-- variant names them.
+CREATE TABLE packages (
+  id        INTEGER NOT NULL PRIMARY KEY,
+  digest    BLOB NOT NULL UNIQUE CHECK (length(digest) = 32),
+  bytes     BLOB NOT NULL,
+  key_block BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE releases (
+  id             INTEGER NOT NULL PRIMARY KEY,
+  hardware_id    TEXT NOT NULL,
+  driver_name    TEXT NOT NULL,
+  version        TEXT NOT NULL,
+  release        INTEGER NOT NULL,
+  revision_min   INTEGER NOT NULL,
+  revision_max   INTEGER NOT NULL,
+  created_unix_s INTEGER NOT NULL,
+  UNIQUE (hardware_id, release),
+  UNIQUE (hardware_id, version)
+) STRICT;
+
+-- abi_text names the variant for people and keeps it unique; the numbers are what Abi::accepts reads.
+CREATE TABLE variants (
+  release_id     INTEGER NOT NULL REFERENCES releases (id),
+  abi_text       TEXT NOT NULL,
+  mpy_version    INTEGER NOT NULL,
+  sub_version    INTEGER NOT NULL,
+  arch           INTEGER NOT NULL,
+  arch_flags     INTEGER NOT NULL,
+  small_int_bits INTEGER NOT NULL,
+  float_abi      INTEGER NOT NULL,
+  object_repr    INTEGER NOT NULL,
+  digest         BLOB NOT NULL REFERENCES packages (digest),
+  package_bytes  INTEGER NOT NULL,
+  encryption     INTEGER NOT NULL,
+  withdrawn      INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (release_id, abi_text)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX variants_digest ON variants (digest);
+
+-- id: the first 16 hex digits of SHA-256(public_key). state: 0 enrolled, 1 revoked.
+-- abi_text and firmware: as of the last sync.
+CREATE TABLE devices (
+  id               TEXT NOT NULL PRIMARY KEY,
+  public_key       BLOB NOT NULL UNIQUE CHECK (length(public_key) = 32),
+  name             TEXT NOT NULL,
+  state            INTEGER NOT NULL DEFAULT 0,
+  enrolled_unix_s  INTEGER NOT NULL,
+  last_counter     INTEGER NOT NULL DEFAULT 0,
+  last_seen_unix_s INTEGER NOT NULL DEFAULT 0,
+  mpy_version      INTEGER NOT NULL DEFAULT 0,
+  sub_version      INTEGER NOT NULL DEFAULT 0,
+  arch             INTEGER NOT NULL DEFAULT 0,
+  arch_flags       INTEGER NOT NULL DEFAULT 0,
+  small_int_bits   INTEGER NOT NULL DEFAULT 0,
+  float_abi        INTEGER NOT NULL DEFAULT 0,
+  object_repr      INTEGER NOT NULL DEFAULT 0,
+  core             INTEGER NOT NULL DEFAULT 0,
+  firmware         TEXT NOT NULL DEFAULT '',
+  agent_version    TEXT NOT NULL DEFAULT ''
+) STRICT, WITHOUT ROWID;
+
+-- What a device last said of its occupied slots. state: the agent's SlotState; error: Errc.
+CREATE TABLE device_slots (
+  device_id     TEXT NOT NULL REFERENCES devices (id),
+  slot          INTEGER NOT NULL,
+  hardware_id   TEXT NOT NULL,
+  revision      INTEGER NOT NULL,
+  serial        BLOB NOT NULL,
+  state         INTEGER NOT NULL,
+  error         INTEGER NOT NULL,
+  eeprom_digest BLOB NOT NULL,
+  loaded_digest BLOB NOT NULL,
+  since_unix_s  INTEGER NOT NULL,
+  PRIMARY KEY (device_id, slot)
+) STRICT, WITHOUT ROWID;
+
+-- hash: SHA-256 of the token, which is stored nowhere. scopes: names separated by blanks.
+CREATE TABLE tokens (
+  hash             BLOB NOT NULL PRIMARY KEY CHECK (length(hash) = 32),
+  name             TEXT NOT NULL UNIQUE,
+  scopes           TEXT NOT NULL,
+  created_unix_s   INTEGER NOT NULL,
+  expires_unix_s   INTEGER NOT NULL DEFAULT 0,
+  single_use       INTEGER NOT NULL DEFAULT 0,
+  last_used_unix_s INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+
+-- Only ever appended to. detail: a JSON object.
+CREATE TABLE audit (
+  id          INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+  time_unix_s INTEGER NOT NULL,
+  actor       TEXT NOT NULL,
+  action      TEXT NOT NULL,
+  subject     TEXT NOT NULL,
+  detail      TEXT NOT NULL
+) STRICT;

@@ -1,0 +1,10 @@
+#include "server/app/data_dir.hpp"
+
+namespace mpyd::server {
+
+std::string database_path(const std::string& data_dir) { return data_dir + "/mpyd.db"; }
+std::string server_key_path(const std::string& data_dir) { return data_dir + "/server.key"; }
+std::string serve_info_path(const std::string& data_dir) { return data_dir + "/serve.json"; }
+std::string lock_path(const std::string& data_dir) { return data_dir + "/lock"; }
+
+}  // namespace mpyd::server

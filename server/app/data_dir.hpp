@@ -1,0 +1,13 @@
+// Names inside a data directory.
+#pragma once
+
+#include <string>
+
+namespace mpyd::server {
+
+std::string database_path(const std::string& data_dir);
+std::string server_key_path(const std::string& data_dir);
+std::string serve_info_path(const std::string& data_dir);
+std::string lock_path(const std::string& data_dir);
+
+}  // namespace mpyd::server

@@ -1,0 +1,374 @@
+// The command table. Each block declares one command: its options, its help, and what runs it.
+#include "server/cli/cli.hpp"
+
+#include <google/protobuf/stubs/logging.h>
+#include <CLI/CLI.hpp>
+#include <functional>
+
+#include "server/cli/commands.hpp"
+#include "server/util/build_version.hpp"
+
+namespace mpyd::server::cli {
+namespace {
+
+// Options live as long as the parser that fills them.
+class Program {
+ public:
+  Program() : app_("mpyd: drivers for MicroPython boards", "mpyd") {
+    app_.set_version_flag("--version", std::string(build_version()));
+    app_.add_flag("--json", json_, "Print the result as one line of JSON");
+    app_.require_subcommand(1);
+    app_.footer(
+        "Exit codes: 0 ok, 1 failed, 2 usage, 3 not authorised, 4 not found, 5 conflict,\n"
+        "6 verification failed, 7 network.");
+  }
+
+  int run(int argc, const char* const* argv);
+
+ private:
+  using Command = std::function<Outcome<void>(const Output&)>;
+
+  void add_server_commands();
+  void add_key_commands();
+  void add_trust_commands();
+  void add_token_commands();
+  void add_driver_commands();
+  void add_release_commands();
+  void add_eeprom_commands();
+  void add_device_commands();
+  void add_answer_commands();
+
+  CLI::App* group(const std::string& name, const std::string& what) {
+    CLI::App* app = app_.add_subcommand(name, what);
+    app->fallthrough();
+    app->require_subcommand(1);
+    return app;
+  }
+
+  template <class Options, class Run>
+  CLI::App* command(CLI::App* parent, const std::string& name, const std::string& what,
+                    const std::string& example, std::shared_ptr<Options> options, Run execute) {
+    CLI::App* app = parent->add_subcommand(name, what);
+    app->fallthrough();
+    app->footer("Example:\n  " + example);
+    app->callback([this, options, execute] {
+      command_ = [options, execute](const Output& out) { return execute(*options, out); };
+    });
+    return app;
+  }
+
+  static void add_server_options(CLI::App* app, ServerOptions& options) {
+    app->add_option("--server", options.server, "Admin address of the server")
+        ->envname("MPYD_SERVER")
+        ->capture_default_str();
+    app->add_option("--token-file", options.token_file, "File with the token (or set MPYD_TOKEN)")
+        ->envname("MPYD_TOKEN_FILE");
+    app->add_option("--ca-file", options.ca_file, "PEM certificates to verify https with")
+        ->envname("MPYD_CA_FILE");
+  }
+  static CLI::Option* add_hardware_id(CLI::App* app, std::string& value) {
+    return app->add_option("--hardware,--hardware-id", value,
+                           "Hardware ID, e.g. hat:Meadow%20Instruments:0042");
+  }
+  static void add_passphrase(CLI::App* app, std::string& value) {
+    app->add_option("--passphrase-file", value, "File whose first line is the key's passphrase");
+  }
+  static CLI::Option* add_root(CLI::App* app, std::string& value) {
+    return app->add_option("--root", value, "Root document to trust (root.mpyd)");
+  }
+  static void add_signing_options(CLI::App* app, SigningOptions& options) {
+    add_server_options(app, options.server);
+    add_root(app, options.root_file)->required();
+    app->add_option("--key", options.key_files, "Targets key file; repeat for a threshold")
+        ->allow_extra_args(false)
+        ->required();
+    add_passphrase(app, options.passphrase_file);
+    app->add_option("--base-version", options.base_version,
+                    "Accept this head version, signed by other targets keys, as the base");
+    app->add_option("--expires-days", options.expires_days, "Days until the new head expires")
+        ->check(CLI::Range(1, 3650))
+        ->capture_default_str();
+    app->add_flag("--yes", options.yes, "Sign without asking");
+  }
+  static void add_driver_options(CLI::App* app, DriverOptions& options) {
+    app->add_option("files", options.files, "FILE.mpy, FILE.mpy:float=soft,repr=C, or FILE.mpkg")
+        ->required();
+    add_hardware_id(app, options.hardware_id);
+    app->add_option("--revisions", options.revisions, "Board revisions: 3, 3-7 or 3-; default all");
+    app->add_option("--name", options.name, "Driver name");
+    app->add_option("--version", options.version, "Version for people, X.Y.Z");
+    app->add_option("--release", options.release, "Release number; default the next one");
+    app->add_option("--requires", options.required_modules,
+                    "Built-in module the firmware must have; may be repeated")
+        ->allow_extra_args(false);
+    app->add_option("--ram", options.ram_bytes,
+                    "Bytes of RAM the loaded driver needs; default the size of the file");
+    app->add_option("--key", options.key_files, "Publisher key file; repeat for a threshold")
+        ->allow_extra_args(false);
+    add_passphrase(app, options.passphrase_file);
+    app->add_flag("--public", options.is_public, "Sign, but do not encrypt");
+  }
+
+  CLI::App app_;
+  bool json_ = false;
+  Command command_;
+};
+
+void Program::add_server_commands() {
+  auto init = std::make_shared<InitOptions>();
+  CLI::App* app =
+      command(&app_, "init", "Make a new server and its offline keys",
+              "mpyd init --data /var/lib/mpyd --keys /media/usb/mpyd-keys", init, run_init);
+  app->add_option("--data", init->data_dir, "Data directory of the server")->required();
+  app->add_option("--keys", init->keys_dir,
+                  "Directory for root and targets keys and the first admin token")
+      ->required();
+  add_passphrase(app, init->passphrase_file);
+
+  auto config = std::make_shared<ServeConfig>();
+  app = command(&app_, "serve", "Run the server", "mpyd serve --data /var/lib/mpyd", config,
+                run_serve);
+  app->add_option("--data", config->data_dir, "Data directory")->envname("MPYD_DATA")->required();
+  app->add_option("--listen", config->listen, "Address for devices and packages")
+      ->envname("MPYD_LISTEN")
+      ->capture_default_str();
+  app->add_option("--admin-listen", config->admin_listen, "Address of the admin API")
+      ->envname("MPYD_ADMIN_LISTEN")
+      ->capture_default_str();
+  app->add_option("--tls-cert", config->tls_cert, "PEM certificate chain of the admin API")
+      ->envname("MPYD_TLS_CERT");
+  app->add_option("--tls-key", config->tls_key, "PEM file of its private key")
+      ->envname("MPYD_TLS_KEY");
+  app->add_option("--behind-proxy", config->behind_proxy,
+                  "Accept admin connections from this network only; TLS ends at the proxy")
+      ->envname("MPYD_BEHIND_PROXY");
+}
+
+void Program::add_key_commands() {
+  auto options = std::make_shared<KeygenOptions>();
+  CLI::App* app = command(&app_, "keygen", "Make a key file; prints the public key",
+                          "mpyd keygen --role publisher --out thermo.key", options, run_keygen);
+  app->add_option("--role", options->role, "root, targets, publisher or server")->required();
+  app->add_option("--out", options->out_file, "File to write; FILE.pub gets the public key")
+      ->required();
+  add_passphrase(app, options->passphrase_file);
+}
+
+void Program::add_trust_commands() {
+  CLI::App* trust = group("trust", "Roles and policy");
+  auto show = std::make_shared<TrustShowOptions>();
+  CLI::App* app =
+      command(trust, "show", "Show roles, head and policy entries, verified from the root",
+              "mpyd trust show --root root.mpyd --token-file admin.token", show, run_trust_show);
+  add_server_options(app, show->server);
+  add_root(app, show->root_file)->required();
+
+  auto delegate = std::make_shared<TrustDelegateOptions>();
+  app = command(trust, "delegate", "Say who publishes the driver of a hardware ID",
+                "mpyd trust delegate --hardware-id hat:Meadow%20Instruments:0042 --name thermo \\\n"
+                "    --publisher thermo.key.pub --key targets.key --root root.mpyd",
+                delegate, run_trust_delegate);
+  add_hardware_id(app, delegate->hardware_id)->required();
+  app->add_option("--name", delegate->driver_name, "Driver name")->required();
+  app->add_option("--publisher", delegate->publishers,
+                  "Publisher's public key: FILE.pub or 64 hex digits; may be repeated")
+      ->allow_extra_args(false)
+      ->required();
+  app->add_option("--threshold", delegate->threshold, "Publisher keys that must sign a release")
+      ->capture_default_str();
+  app->add_option("--floor", delegate->floor, "Lowest release number a device may load");
+  app->add_flag("--no-eeprom", delegate->no_eeprom, "Never load packages from a board's EEPROM");
+  add_signing_options(app, delegate->signing);
+}
+
+void Program::add_token_commands() {
+  CLI::App* token = group("token", "Tokens of the admin API");
+  auto create = std::make_shared<TokenCreateOptions>();
+  CLI::App* app = command(token, "create", "Make a token; prints it, once",
+                          "mpyd token create --name ci --scope publish --expires 30d > ci.token",
+                          create, run_token_create);
+  add_server_options(app, create->server);
+  app->add_option("--name", create->name, "What the token is called in the audit log")->required();
+  app->add_option("--scope", create->scopes, "What it may do; may be repeated")
+      ->allow_extra_args(false)
+      ->required();
+  app->add_option("--expires", create->expires, "After 45m, 12h, 30d or 2w; default never");
+  app->add_flag("--single-use", create->single_use, "Good for one use only");
+
+  auto list = std::make_shared<ServerOptions>();
+  app = command(token, "list", "List tokens, without their secrets", "mpyd token list", list,
+                run_token_list);
+  add_server_options(app, *list);
+
+  auto revoke = std::make_shared<TokenRevokeOptions>();
+  app = command(token, "revoke", "Take a token back", "mpyd token revoke ci", revoke,
+                run_token_revoke);
+  add_server_options(app, revoke->server);
+  app->add_option("name", revoke->name, "Its name")->required();
+}
+
+void Program::add_driver_commands() {
+  auto pack = std::make_shared<PackOptions>();
+  CLI::App* app =
+      command(&app_, "pack", "Build and sign packages, offline",
+              "mpyd pack thermo.mpy --hardware-id hat:Meadow%20Instruments:0042 --name thermo \\\n"
+              "    --version 1.0.0 --release 1 --key thermo.key --root root.mpyd",
+              pack, run_pack);
+  add_driver_options(app, pack->driver);
+  add_root(app, pack->driver.root_file);
+  app->add_option("--out-dir", pack->out_dir, "Directory for NAME-VERSION-ABI.mpkg")
+      ->capture_default_str();
+
+  auto publish = std::make_shared<PublishOptions>();
+  app = command(&app_, "publish", "Upload a release, all variants at once",
+                "mpyd publish thermo-*.mpy --hardware-id hat:Meadow%20Instruments:0042 \\\n"
+                "    --name thermo --version 1.0.0 --key thermo.key --root root.mpyd",
+                publish, run_publish);
+  add_driver_options(app, publish->driver);
+  add_root(app, publish->driver.root_file)->required();
+  add_server_options(app, publish->server);
+  app->add_flag("--dry-run", publish->dry_run, "Check and show everything, send nothing");
+
+  auto inspect = std::make_shared<InspectOptions>();
+  app = command(&app_, "inspect", "Say what a file is, and whether it is valid",
+                "mpyd inspect thermo-1.0.0-6.3-armv7m.mpkg", inspect, run_inspect);
+  app->add_option("file", inspect->file, "A .mpy, .mpkg, EEPROM image, key or root document")
+      ->required();
+}
+
+void Program::add_release_commands() {
+  CLI::App* release = group("release", "Published releases");
+  auto list = std::make_shared<ReleaseListOptions>();
+  CLI::App* app = command(release, "list", "List releases and their variants",
+                          "mpyd release list --name thermo", list, run_release_list);
+  add_server_options(app, list->server);
+  add_hardware_id(app, list->hardware_id);
+  app->add_option("--name", list->driver_name, "Driver name");
+
+  const auto add_yank = [&](const std::string& name, const std::string& what, auto execute) {
+    auto options = std::make_shared<ReleaseYankOptions>();
+    app = command(
+        release, name, what,
+        "mpyd release " + name + " --hardware-id hat:Meadow%20Instruments:0042 --version 1.0.0",
+        options, execute);
+    add_server_options(app, options->server);
+    add_hardware_id(app, options->hardware_id)->required();
+    app->add_option("--version", options->version, "Its version")->required();
+    app->add_option("--abi", options->abi, "Only the variant for this ABI");
+  };
+  add_yank("yank", "Offer a release to no device any more", run_release_yank);
+  add_yank("unyank", "Offer a yanked release again", run_release_unyank);
+}
+
+void Program::add_eeprom_commands() {
+  CLI::App* eeprom = group("eeprom", "Images of ID EEPROMs");
+  auto build = std::make_shared<EepromBuildOptions>();
+  CLI::App* app =
+      command(eeprom, "build", "Build a HAT+ image",
+              "mpyd eeprom build --hardware-id hat:Meadow%20Instruments:0042 --revision 3 \\\n"
+              "    --package thermo-1.0.0-6.3-armv7m.mpkg --size 8192 --out thermo.eep",
+              build, run_eeprom_build);
+  add_hardware_id(app, build->hardware_id);
+  app->add_option("--vendor", build->vendor, "Vendor, as it is written")->excludes("--hardware-id");
+  app->add_option("--product-id", build->product_id, "Four hex digits")->excludes("--hardware-id");
+  app->add_option("--product-name", build->product_name, "For people");
+  app->add_option("--revision", build->revision, "Board revision")->capture_default_str();
+  app->add_option("--serial", build->serial, "UUID of this board");
+  app->add_option("--package", build->package_file, ".mpkg to put on the board");
+  app->add_option("--config", build->config_file, "Configuration data for the driver, <= 1 KiB");
+  app->add_option("--size", build->size, "Pad with 0xff to the size of the EEPROM");
+  app->add_option("--out", build->out_file, "File to write")->required();
+
+  auto identify = std::make_shared<EepromIdentifyOptions>();
+  app = command(eeprom, "identify", "Say whose board an image belongs to",
+                "mpyd eeprom identify thermo.eep", identify, run_eeprom_identify);
+  app->add_option("file", identify->file, "EEPROM image")->required();
+}
+
+void Program::add_device_commands() {
+  CLI::App* device = group("device", "Motherboards");
+  auto provision = std::make_shared<DeviceProvisionOptions>();
+  CLI::App* app =
+      command(device, "provision", "Make a device's identity file and enrol it",
+              "mpyd device provision --name bench-1 --out identity --root root.mpyd \\\n"
+              "    --device-server 192.0.2.10:8780",
+              provision, run_device_provision);
+  add_server_options(app, provision->server);
+  app->add_option("--name", provision->name, "What people call it")->required();
+  app->add_option("--out", provision->out_file, "Identity file to write; a secret")->required();
+  add_root(app, provision->root_file)->required();
+  app->add_option("--device-server", provision->device_server,
+                  "HOST:PORT of the server as the device reaches it")
+      ->required();
+
+  auto list = std::make_shared<ServerOptions>();
+  app = command(device, "list", "List enrolled devices", "mpyd device list", list, run_device_list);
+  add_server_options(app, *list);
+
+  const auto add_one = [&](const std::string& name, const std::string& what, auto execute) {
+    auto options = std::make_shared<DeviceOptions>();
+    app = command(device, name, what, "mpyd device " + name + " ID", options, execute);
+    add_server_options(app, options->server);
+    app->add_option("id", options->id, "Its ID, from mpyd device list")->required();
+  };
+  add_one("show", "Show a device and its boards", run_device_show);
+  add_one("revoke", "Let a device sync no more", run_device_revoke);
+}
+
+void Program::add_answer_commands() {
+  auto explain = std::make_shared<ExplainOptions>();
+  CLI::App* app = command(
+      &app_, "explain", "Say which package would be chosen, and why each other one is not",
+      "mpyd explain --abi 6.3-armv7m --hardware-id hat:Meadow%20Instruments:0042 --revision 3",
+      explain, run_explain);
+  add_server_options(app, explain->server);
+  app->add_option("--device", explain->device, "Device ID");
+  app->add_option("--abi", explain->abi, "ABI of a motherboard, e.g. 6.3-armv7emsp");
+  add_hardware_id(app, explain->hardware_id)->required();
+  app->add_option("--revision", explain->revision, "Board revision")->capture_default_str();
+
+  auto audit = std::make_shared<AuditOptions>();
+  app = command(&app_, "audit", "Show who did what", "mpyd audit --limit 20", audit, run_audit);
+  add_server_options(app, audit->server);
+  app->add_option("--limit", audit->limit, "Lines at most")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  app->add_option("--after", audit->after, "Only what came after this number");
+}
+
+int Program::run(int argc, const char* const* argv) {
+  add_server_commands();
+  add_key_commands();
+  add_trust_commands();
+  add_token_commands();
+  add_driver_commands();
+  add_release_commands();
+  add_eeprom_commands();
+  add_device_commands();
+  add_answer_commands();
+  try {
+    app_.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    return app_.exit(help);
+  } catch (const CLI::ParseError& error) {
+    Output(json_).report(
+        Failure(Error(Errc::invalid_argument, error.what()), "mpyd [COMMAND] --help shows how"));
+    return kExitUsage;
+  }
+  const Output out(json_);
+  const Outcome<void> done = command_(out);
+  if (done) return 0;
+  out.report(done.error());
+  return exit_code(done.error().error.code);
+}
+
+}  // namespace
+
+int run(int argc, const char* const* argv) {
+  // Damaged input is reported by whoever reads it; libprotobuf would write to stderr besides.
+  google::protobuf::SetLogHandler(nullptr);
+  Program program;
+  return program.run(argc, argv);
+}
+
+}  // namespace mpyd::server::cli

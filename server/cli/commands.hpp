@@ -1,0 +1,170 @@
+// Every command: its options, as cli.cpp fills them, and the function that runs it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/app/app.hpp"
+#include "server/cli/admin_client.hpp"
+#include "server/cli/output.hpp"
+
+namespace mpyd::server::cli {
+
+struct InitOptions {
+  std::string data_dir;
+  std::string keys_dir;
+  std::string passphrase_file;  // of the new root and targets keys; empty: none
+};
+Outcome<void> run_init(const InitOptions& options, const Output& out);
+
+Outcome<void> run_serve(const ServeConfig& config, const Output& out);
+
+struct KeygenOptions {
+  std::string role;
+  std::string out_file;
+  std::string passphrase_file;
+};
+Outcome<void> run_keygen(const KeygenOptions& options, const Output& out);
+
+struct TrustShowOptions {
+  ServerOptions server;
+  std::string root_file;  // empty: trust what the server says of itself, and say so
+};
+Outcome<void> run_trust_show(const TrustShowOptions& options, const Output& out);
+
+// What every command needs that signs a new targets head.
+struct SigningOptions {
+  ServerOptions server;
+  std::string root_file;
+  std::vector<std::string> key_files;  // targets keys
+  std::string passphrase_file;
+  std::uint32_t base_version = 0;  // the signer accepts this newer head, signed by others, as base
+  unsigned expires_days = 365;
+  bool yes = false;
+};
+struct TrustDelegateOptions {
+  SigningOptions signing;
+  std::string hardware_id;
+  std::string driver_name;
+  std::vector<std::string> publishers;  // .pub files or hex
+  std::uint32_t threshold = 1;
+  std::optional<std::uint32_t> floor;  // absent: as it was, or 0
+  bool no_eeprom = false;
+};
+Outcome<void> run_trust_delegate(const TrustDelegateOptions& options, const Output& out);
+
+struct TokenCreateOptions {
+  ServerOptions server;
+  std::string name;
+  std::vector<std::string> scopes;
+  std::string expires;  // 30d, 12h ...; empty: never
+  bool single_use = false;
+};
+Outcome<void> run_token_create(const TokenCreateOptions& options, const Output& out);
+Outcome<void> run_token_list(const ServerOptions& options, const Output& out);
+struct TokenRevokeOptions {
+  ServerOptions server;
+  std::string name;
+};
+Outcome<void> run_token_revoke(const TokenRevokeOptions& options, const Output& out);
+
+// What pack and publish say of a driver.
+struct DriverOptions {
+  std::vector<std::string> files;  // FILE.mpy[:float=soft,repr=C] or FILE.mpkg
+  std::string hardware_id;
+  std::string revisions;  // A-B, A or A-; empty: all
+  std::string name;
+  std::string version;
+  std::uint32_t release = 0;  // 0: the next one
+  std::vector<std::string> required_modules;
+  std::uint32_t ram_bytes = 0;         // 0: estimated
+  std::vector<std::string> key_files;  // publisher keys; all sign
+  std::string passphrase_file;
+  std::string root_file;
+  bool is_public = false;
+};
+struct PackOptions {
+  DriverOptions driver;
+  std::string out_dir = ".";
+};
+Outcome<void> run_pack(const PackOptions& options, const Output& out);
+struct PublishOptions {
+  DriverOptions driver;
+  ServerOptions server;
+  bool dry_run = false;
+};
+Outcome<void> run_publish(const PublishOptions& options, const Output& out);
+
+struct InspectOptions {
+  std::string file;
+};
+Outcome<void> run_inspect(const InspectOptions& options, const Output& out);
+
+struct EepromBuildOptions {
+  std::string hardware_id;  // hat:VENDOR:PRODUCT; or vendor and product_id
+  std::string vendor;
+  std::string product_name;
+  std::string product_id;  // four hex digits
+  std::uint32_t revision = 0;
+  std::string serial;  // UUID; empty: none
+  std::string package_file;
+  std::string config_file;
+  std::uint32_t size = 0;  // pad with 0xff to this size; 0: not padded
+  std::string out_file;
+};
+Outcome<void> run_eeprom_build(const EepromBuildOptions& options, const Output& out);
+struct EepromIdentifyOptions {
+  std::string file;
+};
+Outcome<void> run_eeprom_identify(const EepromIdentifyOptions& options, const Output& out);
+
+struct DeviceProvisionOptions {
+  ServerOptions server;
+  std::string name;
+  std::string out_file;
+  std::string root_file;
+  std::string device_server;  // host:port, as the device reaches it
+};
+Outcome<void> run_device_provision(const DeviceProvisionOptions& options, const Output& out);
+struct DeviceOptions {
+  ServerOptions server;
+  std::string id;
+};
+Outcome<void> run_device_list(const ServerOptions& options, const Output& out);
+Outcome<void> run_device_show(const DeviceOptions& options, const Output& out);
+Outcome<void> run_device_revoke(const DeviceOptions& options, const Output& out);
+
+struct ReleaseListOptions {
+  ServerOptions server;
+  std::string hardware_id;
+  std::string driver_name;
+};
+Outcome<void> run_release_list(const ReleaseListOptions& options, const Output& out);
+struct ReleaseYankOptions {
+  ServerOptions server;
+  std::string hardware_id;
+  std::string version;
+  std::string abi;  // empty: all variants
+};
+Outcome<void> run_release_yank(const ReleaseYankOptions& options, const Output& out);
+Outcome<void> run_release_unyank(const ReleaseYankOptions& options, const Output& out);
+
+struct ExplainOptions {
+  ServerOptions server;
+  std::string device;
+  std::string abi;
+  std::string hardware_id;
+  std::uint32_t revision = 0;
+};
+Outcome<void> run_explain(const ExplainOptions& options, const Output& out);
+
+struct AuditOptions {
+  ServerOptions server;
+  std::uint32_t limit = 50;
+  std::uint64_t after = 0;
+};
+Outcome<void> run_audit(const AuditOptions& options, const Output& out);
+
+}  // namespace mpyd::server::cli

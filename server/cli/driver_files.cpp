@@ -1,0 +1,199 @@
+#include "server/cli/driver_files.hpp"
+
+#include <charconv>
+#include <ctime>
+
+#include "protocol/crypto.hpp"
+#include "protocol/mpy/header.hpp"
+#include "protocol/package/key_block.hpp"
+#include "server/cli/passphrase.hpp"
+#include "server/util/file.hpp"
+
+namespace mpyd::server::cli {
+namespace {
+
+constexpr std::size_t kFileBytesMax = kPackagesPerFileMax * (kPackageBytesMax + kKeyBlockBytesMax);
+
+Outcome<FloatAbi> parse_float(std::string_view text) {
+  if (text == "none") return FloatAbi::none;
+  if (text == "soft") return FloatAbi::soft;
+  if (text == "hard") return FloatAbi::hard;
+  return failure(Errc::invalid_argument, "float=" + std::string(text) + " is unknown",
+                 "float is none, soft or hard");
+}
+
+Outcome<ObjectRepr> parse_repr(std::string_view text) {
+  if (text.size() == 1 && text[0] >= 'A' && text[0] <= 'D')
+    return static_cast<ObjectRepr>(text[0] - 'A' + 1);
+  return failure(Errc::invalid_argument, "repr=" + std::string(text) + " is unknown",
+                 "repr is A, B, C or D");
+}
+
+Outcome<void> apply_overrides(std::string_view overrides, Abi& abi) {
+  while (!overrides.empty()) {
+    const std::size_t comma = overrides.find(',');
+    const std::string_view one = overrides.substr(0, comma);
+    overrides = comma == std::string_view::npos ? "" : overrides.substr(comma + 1);
+    if (one.starts_with("float=")) {
+      MPYD_TRY_ASSIGN(abi.float_abi, parse_float(one.substr(6)));
+    } else if (one.starts_with("repr=")) {
+      MPYD_TRY_ASSIGN(abi.object_repr, parse_repr(one.substr(5)));
+    } else {
+      return failure(Errc::invalid_argument, "unknown override: " + std::string(one),
+                     "write FILE.mpy:float=soft,repr=C");
+    }
+    if (!abi.is_native())
+      return failure(Errc::invalid_argument,
+                     "bytecode has neither float ABI nor object representation");
+  }
+  return {};
+}
+
+// The overrides start at the last colon, if key=value follows it.
+std::pair<std::string, std::string> split_argument(const std::string& argument) {
+  const std::size_t colon = argument.rfind(':');
+  if (colon == std::string::npos || argument.find('=', colon) == std::string::npos ||
+      argument.find('/', colon) != std::string::npos)
+    return {argument, {}};
+  return {argument.substr(0, colon), argument.substr(colon + 1)};
+}
+
+Outcome<MpyFile> read_mpy(const std::string& path, ByteVector bytes, std::string_view overrides) {
+  MPYD_TRY_ASSIGN(const mpy::Header header, lift(mpy::parse_header(bytes), "the .mpy header"));
+  MpyFile file{path, std::move(bytes), header.abi, {}};
+  MPYD_TRY(apply_overrides(overrides, file.abi));
+  file.abi = with_defaults(file.abi);
+  MPYD_TRY(check_mpy(file.bytes, file.abi));
+  file.plain_digest = crypto::sha256(file.bytes);
+  return file;
+}
+
+Outcome<void> read_mpkgs(const std::string& path, const ByteVector& bytes,
+                         std::vector<MpkgFile>& out) {
+  MPYD_TRY_ASSIGN(const std::vector<PackageView> views, split_mpkg(bytes));
+  for (const PackageView& view : views) {
+    MPYD_TRY_ASSIGN(const CheckedPackage checked, check_package(view.package));
+    out.push_back({path, to_vector(view.both()), checked.head.manifest, checked.digest});
+  }
+  return {};
+}
+
+Outcome<void> refuse_same_abi(const DriverFiles& files) {
+  std::vector<Abi> abis;
+  for (const MpyFile& file : files.mpys) abis.push_back(file.abi);
+  for (const MpkgFile& file : files.mpkgs) abis.push_back(file.manifest.abi);
+  for (std::size_t i = 0; i < abis.size(); ++i)
+    for (std::size_t j = 0; j < i; ++j)
+      if (abis[i] == abis[j])
+        return failure(Errc::conflict,
+                       "two files are for the ABI " + std::string(format_abi(abis[i]).view()),
+                       "give one file per ABI; FILE.mpy:float=soft,repr=C tells apart what no "
+                       ".mpy says of itself");
+  return {};
+}
+
+// A-B, A- (up to the highest), A.
+Outcome<void> parse_revisions(const std::string& text, Manifest& manifest) {
+  if (text.empty()) return {};
+  const char* const end = text.data() + text.size();
+  const auto [first_end, first_error] = std::from_chars(text.data(), end, manifest.revision_min);
+  bool good = first_error == std::errc();
+  if (good && first_end == end) {
+    manifest.revision_max = manifest.revision_min;
+  } else if (good && *first_end == '-' && first_end + 1 == end) {
+    manifest.revision_max = 0xffffffff;
+  } else if (good) {
+    const auto [last_end, last_error] = std::from_chars(first_end + 1, end, manifest.revision_max);
+    good = *first_end == '-' && last_error == std::errc() && last_end == end &&
+           manifest.revision_min <= manifest.revision_max;
+  }
+  if (good) return {};
+  return failure(Errc::invalid_argument, "not a range of revisions: " + text,
+                 "write 3, 3-7 or 3- (3 and up)");
+}
+
+}  // namespace
+
+bool MpkgFile::is_sealed_to(const ExchangeKey& recipient) const {
+  if (manifest.encryption == Encryption::none) return true;
+  const auto views = split_mpkg(bytes);
+  return views && has_recipient(views->front().key_block, key_id(recipient.bytes()));
+}
+
+Outcome<DriverFiles> read_driver_files(const std::vector<std::string>& arguments) {
+  DriverFiles out;
+  for (const std::string& argument : arguments) {
+    const auto [path, overrides] = split_argument(argument);
+    MPYD_TRY_ASSIGN(ByteVector bytes, read_file(path, kFileBytesMax));
+    const bool is_mpkg = as_text(bytes).starts_with("mpyd");
+    if (is_mpkg && !overrides.empty())
+      return failure(Errc::invalid_argument, path + " is a package: its ABI is signed");
+    if (is_mpkg) {
+      MPYD_TRY(explain_as(read_mpkgs(path, bytes, out.mpkgs), path));
+    } else {
+      MPYD_TRY_ASSIGN(MpyFile file, explain_as(read_mpy(path, std::move(bytes), overrides), path));
+      out.mpys.push_back(std::move(file));
+    }
+  }
+  MPYD_TRY(refuse_same_abi(out));
+  return out;
+}
+
+Outcome<Manifest> shared_manifest(const DriverOptions& options) {
+  const auto required = [](const std::string& value, const char* option) -> Outcome<void> {
+    if (!value.empty()) return {};
+    return failure(Errc::invalid_argument, std::string(option) + " is needed to build a package");
+  };
+  MPYD_TRY(required(options.hardware_id, "--hardware-id"));
+  MPYD_TRY(required(options.name, "--name"));
+  MPYD_TRY(required(options.version, "--version"));
+  Manifest manifest;
+  MPYD_TRY_ASSIGN(manifest.hardware_id,
+                  lift(HardwareId::parse(options.hardware_id), "--hardware-id"));
+  MPYD_TRY_ASSIGN(manifest.driver_name, lift(parse_driver_name(options.name), "--name"));
+  MPYD_TRY_ASSIGN(manifest.version, lift(parse_version(options.version), "--version"));
+  MPYD_TRY(parse_revisions(options.revisions, manifest));
+  manifest.release = options.release;
+  manifest.ram_bytes = options.ram_bytes;
+  manifest.created_unix_s = static_cast<std::uint64_t>(std::time(nullptr));
+  for (const std::string& module : options.required_modules) {
+    MPYD_TRY_ASSIGN(const ModuleName name, lift(ModuleName::make(module), "--requires"));
+    if (name.empty() || !manifest.required_modules.push_back(name))
+      return failure(Errc::limit,
+                     "--requires names at most " + std::to_string(kRequiresMax) + " modules");
+  }
+  return manifest;
+}
+
+Outcome<std::vector<SigningKeyPair>> load_publisher_keys(const DriverOptions& options) {
+  std::vector<SigningKeyPair> keys;
+  for (const std::string& file : options.key_files) {
+    MPYD_TRY_ASSIGN(SigningKeyPair key, load_signing_key(file, KeyRole::publisher,
+                                                         passphrase_from(options.passphrase_file)));
+    keys.push_back(std::move(key));
+  }
+  if (keys.empty())
+    return failure(Errc::invalid_argument, "--key is needed to sign a package",
+                   "mpyd keygen --role publisher --out publisher.key makes one");
+  return keys;
+}
+
+Outcome<MpkgFile> build_variant(const Manifest& shared, const MpyFile& file,
+                                const std::vector<SigningKeyPair>& keys,
+                                const ExchangeKey& server_key, bool is_public) {
+  std::vector<const SigningKeyPair*> publishers;
+  for (const SigningKeyPair& key : keys) publishers.push_back(&key);
+  PackageRequest request{
+      .manifest = shared,
+      .publishers = publishers,
+      .recipients = {&server_key, 1},
+      .is_public = is_public
+  };
+  request.manifest.abi = file.abi;
+  MPYD_TRY_ASSIGN(ByteVector bytes, with_context(build_package(request, file.bytes), file.path));
+  std::vector<MpkgFile> built;
+  MPYD_TRY(read_mpkgs(file.path, bytes, built));
+  return std::move(built.front());
+}
+
+}  // namespace mpyd::server::cli

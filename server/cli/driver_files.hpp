@@ -1,0 +1,52 @@
+// The files given to pack and publish: each read once, so that what is shown, checked and signed
+// are the same bytes.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "protocol/package/manifest.hpp"
+#include "server/cli/commands.hpp"
+#include "server/services/packaging.hpp"
+
+namespace mpyd::server::cli {
+
+// One .mpy, read, its header parsed, the overrides behind its name applied.
+struct MpyFile {
+  std::string path;
+  ByteVector bytes;
+  Abi abi;
+  Digest plain_digest;
+};
+
+// One .mpkg out of a file.
+struct MpkgFile {
+  std::string path;
+  ByteVector bytes;  // package record and key block record
+  Manifest manifest;
+  Digest digest;
+  bool is_sealed_to(const ExchangeKey& recipient) const;
+};
+
+struct DriverFiles {
+  std::vector<MpyFile> mpys;
+  std::vector<MpkgFile> mpkgs;
+};
+
+// `FILE`, or `FILE:float=none|soft|hard,repr=A|B|C|D` for a .mpy.
+// Errors: not_found, io, limit, those of mpy::parse_header and check_package, invalid_argument (a
+// file that is neither, unknown overrides), conflict (two files of one ABI).
+Outcome<DriverFiles> read_driver_files(const std::vector<std::string>& arguments);
+
+// The manifest fields all variants share; `release` is set where it is known.
+// Errors: invalid_argument, limit, malformed, each naming its option.
+Outcome<Manifest> shared_manifest(const DriverOptions& options);
+
+Outcome<std::vector<SigningKeyPair>> load_publisher_keys(const DriverOptions& options);
+
+// One .mpkg, sealed to `server_key` unless public. Errors: those of build_package.
+Outcome<MpkgFile> build_variant(const Manifest& shared, const MpyFile& file,
+                                const std::vector<SigningKeyPair>& keys,
+                                const ExchangeKey& server_key, bool is_public);
+
+}  // namespace mpyd::server::cli

@@ -1,0 +1,40 @@
+// mpyd explain: which package would be chosen, and why each other one is not.
+#include "server/cli/commands.hpp"
+#include "server/cli/json_fields.hpp"
+
+namespace mpyd::server::cli {
+
+Outcome<void> run_explain(const ExplainOptions& options, const Output& out) {
+  if (options.device.empty() == options.abi.empty())
+    return failure(Errc::invalid_argument, "for which motherboard?",
+                   "give --device ID, or --abi TEXT (6.3-armv7m); not both");
+  MPYD_TRY_ASSIGN(const AdminClient client, AdminClient::open(options.server));
+  MPYD_TRY_ASSIGN(
+      const boost::json::object answer,
+      client.get("/v1/admin/explain" + query_of({
+                                           {"device",      options.device                  },
+                                           {"abi",         options.abi                     },
+                                           {"hardware_id", options.hardware_id             },
+                                           {"revision",    std::to_string(options.revision)}
+  })));
+  std::string text;
+  if (!is_absent(answer, "chosen") && answer.at("chosen").is_object()) {
+    const boost::json::object& chosen = answer.at("chosen").get_object();
+    text = "chosen: " + shown(chosen, "version") + " (release " + shown(chosen, "release") +
+           ") for " + shown(chosen, "abi") + ", package " + shown(chosen, "digest") + "\n";
+  } else {
+    text = "chosen: none\n";
+  }
+  if (!is_absent(answer, "message")) text += shown(answer, "message") + "\n";
+  MPYD_TRY_ASSIGN(const auto rejected, object_list(answer, "rejected"));
+  std::vector<std::vector<std::string>> rows = {
+      {"VERSION", "RELEASE", "ABI", "WHY NOT"}
+  };
+  for (const boost::json::object& one : rejected)
+    rows.push_back(
+        {shown(one, "version"), shown(one, "release"), shown(one, "abi"), shown(one, "reason")});
+  out.result(answer, rejected.empty() ? text : text + format_table(rows));
+  return {};
+}
+
+}  // namespace mpyd::server::cli

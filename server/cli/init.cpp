@@ -1,0 +1,133 @@
+// mpyd init: a new server, and the offline keys that rule it, each in a directory of its own.
+#include <unistd.h>
+#include <filesystem>
+
+#include "server/app/init.hpp"
+#include "server/cli/commands.hpp"
+#include "server/cli/passphrase.hpp"
+#include "server/services/documents.hpp"
+#include "server/util/file.hpp"
+
+namespace mpyd::server::cli {
+namespace {
+
+// The absolute path without links; the end of it may still have to be made.
+Result<std::string> resolved(const std::string& path) {
+  std::error_code ec;
+  const std::filesystem::path absolute = std::filesystem::absolute(path, ec);
+  const std::filesystem::path real = std::filesystem::weakly_canonical(absolute, ec);
+  if (absolute.empty() || ec) return fail(Errc::io, "cannot look at " + path + ": " + ec.message());
+  std::string out = real.string();
+  while (out.size() > 1 && out.back() == '/') out.pop_back();
+  return out;
+}
+
+// The keys must not travel with the server's data: in its backups, to its host.
+Outcome<void> refuse_nested(const std::string& data_dir, const std::string& keys_dir) {
+  MPYD_TRY_ASSIGN(const std::string data, resolved(data_dir));
+  MPYD_TRY_ASSIGN(const std::string keys, resolved(keys_dir));
+  if (keys == data || keys.starts_with(data == "/" ? data : data + "/"))
+    return failure(Errc::invalid_argument,
+                   "the keys directory " + keys_dir + " lies inside the data directory " + data_dir,
+                   "keep the offline keys elsewhere, best on another medium: --keys DIR2");
+  return {};
+}
+
+Outcome<void> refuse_existing(const std::vector<std::string>& files) {
+  for (const std::string& file : files)
+    if (::access(file.c_str(), F_OK) == 0)
+      return failure(Errc::conflict, file + " exists already",
+                     "nothing was changed; name another --keys directory for a new server");
+  return {};
+}
+
+// Removes the files it was told of, unless kept: a failed init leaves no keys of a server that
+// does not exist.
+class NewFiles {
+ public:
+  NewFiles() = default;
+  NewFiles(const NewFiles&) = delete;
+  NewFiles& operator=(const NewFiles&) = delete;
+  ~NewFiles() {
+    for (const std::string& file : files_) ::unlink(file.c_str());
+  }
+  void add(const std::string& file) { files_.push_back(file); }
+  void keep() { files_.clear(); }
+
+ private:
+  std::vector<std::string> files_;
+};
+
+// Of `key`, written with its .pub beside it.
+Outcome<void> write_key(const std::string& file, const SigningKeyPair& key, Bytes passphrase,
+                        NewFiles& made) {
+  MPYD_TRY(save_key_file(file, key, passphrase));
+  made.add(file);
+  made.add(file + ".pub");
+  return {};
+}
+
+Outcome<ByteVector> first_root(const SigningKeyPair& root_key, const SigningKeyPair& targets_key,
+                               const ExchangeKeyPair& server_key) {
+  trust::Root root;
+  root.version = 1;
+  root.root.keys.push_back(root_key.public_key);
+  root.root.threshold = 1;
+  root.targets.keys.push_back(targets_key.public_key);
+  root.targets.threshold = 1;
+  root.server_key = server_key.public_key;
+  root.targets_epoch = 1;
+  const SigningKeyPair* signers[] = {&root_key};
+  MPYD_TRY_ASSIGN(ByteVector signed_root, sign_root(root, signers));
+  return signed_root;
+}
+
+}  // namespace
+
+Outcome<void> run_init(const InitOptions& options, const Output& out) {
+  MPYD_TRY(refuse_nested(options.data_dir, options.keys_dir));
+  const std::string root_key_file = options.keys_dir + "/root.key";
+  const std::string targets_key_file = options.keys_dir + "/targets.key";
+  const std::string root_file = options.keys_dir + "/root.mpyd";
+  const std::string token_file = options.keys_dir + "/admin.token";
+  MPYD_TRY(refuse_existing({root_key_file, targets_key_file, root_file, token_file}));
+  MPYD_TRY_ASSIGN(const LockedBytes passphrase, new_passphrase(options.passphrase_file));
+  MPYD_TRY(make_directory(options.keys_dir, 0700));
+
+  const SigningKeyPair root_key = make_signing_key(KeyRole::root);
+  const SigningKeyPair targets_key = make_signing_key(KeyRole::targets);
+  const ExchangeKeyPair server_key = make_exchange_key();
+  MPYD_TRY_ASSIGN(const ByteVector signed_root, first_root(root_key, targets_key, server_key));
+
+  // The server's data comes after the keys: a server whose root key was lost would be useless.
+  NewFiles made;
+  MPYD_TRY(write_key(root_key_file, root_key, passphrase.span(), made));
+  MPYD_TRY(write_key(targets_key_file, targets_key, passphrase.span(), made));
+  MPYD_TRY(create_file(root_file, signed_root, 0644));
+  made.add(root_file);
+  MPYD_TRY_ASSIGN(const InitReport report, init_data({.data_dir = options.data_dir,
+                                                      .signed_root = signed_root,
+                                                      .server_key = server_key}));
+  made.keep();
+  MPYD_TRY(create_file(token_file, as_bytes(report.admin_token + "\n"), 0600));
+
+  out.result(
+      {
+          {"data",             options.data_dir       },
+          {"database",         report.database        },
+          {"server_key_file",  report.server_key_file },
+          {"root_key_file",    root_key_file          },
+          {"targets_key_file", targets_key_file       },
+          {"root_file",        root_file              },
+          {"admin_token_file", token_file             },
+          {"root_fingerprint", report.root_fingerprint}
+  },
+      "database          " + report.database + "\nserver key        " + report.server_key_file +
+          "\nroot key          " + root_key_file + "   (offline: move it to a safe place)" +
+          "\ntargets key       " + targets_key_file + "   (offline)" + "\nroot document     " +
+          root_file + "   (public: devices and publishers pin it)" + "\nadmin token       " +
+          token_file + "   (secret)" + "\nroot fingerprint  " + report.root_fingerprint + "\n");
+  return {};
+}
+
+}  // namespace mpyd::server::cli

@@ -1,0 +1,33 @@
+// The last targets head a key holder signed, kept beside the key as KEY.head, with its entries.
+//
+// It is written before the head is sent: no version is ever signed twice with different content,
+// and a head that did not arrive is sent again. The file is one JSON object {"format":0,
+// "head":base64, "entries":[base64...]}, the body of PUT /v1/admin/trust/targets with a format.
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <optional>
+#include <string>
+
+#include "server/cli/outcome.hpp"
+#include "server/services/documents.hpp"
+
+namespace mpyd::server::cli {
+
+struct KeptHead {
+  ByteVector signed_head;
+  trust::TargetsHead head;
+  EntrySet entries;
+};
+
+std::string kept_head_path(const std::string& key_file);
+
+// Absent if the file is not there. Errors: io, limit, malformed, unsupported (a newer format).
+Outcome<std::optional<KeptHead>> load_kept_head(const std::string& key_file);
+Outcome<void> save_kept_head(const std::string& key_file, Bytes signed_head,
+                             const EntrySet& entries);
+
+// {"head":..., "entries":[...]}.
+boost::json::object head_body(Bytes signed_head, const EntrySet& entries);
+
+}  // namespace mpyd::server::cli

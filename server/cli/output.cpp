@@ -1,0 +1,91 @@
+#include "server/cli/output.hpp"
+
+#include <unistd.h>
+#include <algorithm>
+#include <boost/json/serialize.hpp>
+#include <cstdio>
+#include <ctime>
+#include <iostream>
+
+namespace mpyd::server::cli {
+namespace {
+
+// Text from files and servers must not steer the terminal.
+std::string printable(std::string_view text) {
+  std::string out;
+  for (char c : text)
+    out += (c >= ' ' && c != '\x7f') || c == '\n' || c == '\t' || (c & 0x80) ? c : '?';
+  return out;
+}
+
+}  // namespace
+
+void Output::result(const boost::json::object& json, std::string_view text) const {
+  if (json_) {
+    std::cout << boost::json::serialize(json) << '\n';
+  } else {
+    std::cout << printable(text);
+    if (!text.empty() && text.back() != '\n') std::cout << '\n';
+  }
+  std::cout.flush();
+}
+
+void Output::say(std::string_view line) const { std::cerr << printable(line) << '\n'; }
+
+void Output::report(const Failure& failed) const {
+  const std::string hint = failed.hint.empty() ? default_hint(failed.error.code) : failed.hint;
+  say("error: " + failed.error.message);
+  if (!hint.empty()) say("hint: " + hint);
+  if (!json_) return;
+  boost::json::object error{
+      {"code",    std::string(name(failed.error.code))},
+      {"message", failed.error.message                }
+  };
+  if (!hint.empty()) error["hint"] = hint;
+  result(
+      {
+          {"error", error}
+  },
+      {});
+}
+
+Outcome<void> Output::confirm(std::string_view question, bool already_yes) const {
+  if (already_yes) return {};
+  if (::isatty(STDIN_FILENO) == 0)
+    return failure(Errc::invalid_argument, std::string(question) + " Nobody is here to answer",
+                   "repeat with --yes if this is what you want");
+  std::cerr << printable(question) << " [y/N] " << std::flush;
+  std::string answer;
+  std::getline(std::cin, answer);
+  if (answer == "y" || answer == "yes") return {};
+  return failure(Errc::conflict, "not confirmed, nothing was changed");
+}
+
+std::string format_table(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string out;
+  for (const auto& row : rows) {
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      out += row[i];
+      if (i + 1 < row.size()) out.append(widths[i] - row[i].size() + 2, ' ');
+    }
+    out += '\n';
+  }
+  return out;
+}
+
+std::string format_time(std::uint64_t unix_s) {
+  if (unix_s == 0) return "never";
+  const auto seconds = static_cast<std::time_t>(unix_s);
+  std::tm utc{};
+  if (gmtime_r(&seconds, &utc) == nullptr) return "in the far future";
+  char text[64];
+  std::strftime(text, sizeof text, "%Y-%m-%d %H:%M UTC", &utc);
+  return text;
+}
+
+}  // namespace mpyd::server::cli

@@ -1,0 +1,37 @@
+// Where a command's words go: the result to stdout, talk to stderr.
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/cli/outcome.hpp"
+
+namespace mpyd::server::cli {
+
+class Output {
+ public:
+  explicit Output(bool json) : json_(json) {}
+
+  // The one result of a command: one line of JSON under --json, otherwise `text`.
+  void result(const boost::json::object& json, std::string_view text) const;
+  // Talk, for people: to stderr, one line.
+  void say(std::string_view line) const;
+  // error: ... / hint: ..., to stderr; under --json also one object on stdout.
+  void report(const Failure& failed) const;
+
+  // Asks for yes on the terminal. Errors: invalid_argument when nobody is there to ask.
+  Outcome<void> confirm(std::string_view question, bool already_yes) const;
+
+ private:
+  bool json_;
+};
+
+// Columns aligned by spaces; the first row is the heading.
+std::string format_table(const std::vector<std::vector<std::string>>& rows);
+
+// 2026-11-22 13:40 UTC; "never" for 0.
+std::string format_time(std::uint64_t unix_s);
+
+}  // namespace mpyd::server::cli

@@ -1,0 +1,266 @@
+// mpyd publish: uploads a release, all variants in one transaction.
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <chrono>
+#include <thread>
+
+#include "protocol/crypto.hpp"
+#include "server/cli/commands.hpp"
+#include "server/cli/driver_files.hpp"
+#include "server/cli/json_fields.hpp"
+#include "server/cli/trust_view.hpp"
+
+namespace mpyd::server::cli {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::string_view kPackagesType = "application/vnd.mpyd.packages";
+constexpr int kUploadAttempts = 3;
+
+// One line of the table that is shown before anything is sent.
+struct Row {
+  std::string abi;
+  std::string plain_digest;  // of a .mpy; what is shown is what is signed
+  std::string digest;        // names the package; empty for one that is not built in a dry run
+  std::size_t bytes = 0;
+  std::string status;  // new, stored already
+};
+
+// What the server said of a .mpy of this release.
+struct Match {
+  std::uint32_t release = 0;
+  std::vector<Row> rows;        // one per .mpy, in order
+  std::vector<bool> is_absent;  // to be built and sent
+};
+
+std::string text_of(const Digest& digest) { return std::string(format_digest(digest).view()); }
+std::string text_of(const Abi& abi) { return std::string(format_abi(abi).view()); }
+
+json::object match_question(const Manifest& shared, const DriverFiles& files, bool is_public) {
+  json::array required;
+  for (const ModuleName& module : shared.required_modules)
+    required.emplace_back(std::string(module.view()));
+  json::array variants;
+  for (const MpyFile& file : files.mpys)
+    variants.push_back(json::object{
+        {"abi",              text_of(file.abi)                  },
+        {"plain_sha256",     text_of(file.plain_digest)         },
+        {"plain_bytes",      file.bytes.size()                  },
+        {"requires",         required                           },
+        {"driver_interface", shared.driver_interface            },
+        {"encryption",       is_public ? "none" : "secretstream"}
+    });
+  json::object question{
+      {"hardware_id",  std::string(shared.hardware_id.view())},
+      {"driver_name",  std::string(shared.driver_name.view())},
+      {"version",      std::string(shared.version.view())    },
+      {"release",      nullptr                               },
+      {"revision_min", shared.revision_min                   },
+      {"revision_max", shared.revision_max                   },
+      {"variants",     std::move(variants)                   }
+  };
+  if (shared.release != 0) question["release"] = shared.release;
+  return question;
+}
+
+Outcome<std::uint32_t> choose_release(const json::object& answer, std::uint32_t wanted) {
+  MPYD_TRY_ASSIGN(const std::uint64_t highest, number_field(answer, "highest_release"));
+  if (is_absent(answer, "existing_release")) {
+    if (highest >= 0xffffffff) return failure(Errc::limit, "there is no release number left");
+    return wanted != 0 ? wanted : static_cast<std::uint32_t>(highest) + 1;
+  }
+  MPYD_TRY_ASSIGN(const std::uint64_t existing, number_field(answer, "existing_release"));
+  if (wanted != 0 && wanted != existing)
+    return failure(Errc::conflict, "this version was published as release " +
+                                       std::to_string(existing) + ", not " +
+                                       std::to_string(wanted));
+  return static_cast<std::uint32_t>(existing);
+}
+
+Outcome<Match> ask_match(const AdminClient& client, const Manifest& shared,
+                         const DriverFiles& files, bool is_public) {
+  MPYD_TRY_ASSIGN(const json::object answer, client.post("/v1/admin/releases/match",
+                                                         match_question(shared, files, is_public)));
+  Match match;
+  MPYD_TRY_ASSIGN(match.release, choose_release(answer, shared.release));
+  MPYD_TRY_ASSIGN(const auto variants, object_list(answer, "variants"));
+  for (const MpyFile& file : files.mpys) {
+    const std::string abi = text_of(file.abi);
+    const auto found = std::find_if(variants.begin(), variants.end(),
+                                    [&](const json::object& v) { return shown(v, "abi") == abi; });
+    if (found == variants.end())
+      return failure(Errc::malformed, "the server did not answer for the ABI " + abi);
+    MPYD_TRY_ASSIGN(const std::string status, text_field(*found, "status"));
+    if (status != "absent" && status != "same")
+      return failure(Errc::conflict,
+                     "version " + std::string(shared.version.view()) + " for " + abi +
+                         " was published with other content than " + file.path,
+                     "published versions never change: give this one a new --version");
+    const bool absent = status == "absent";
+    match.is_absent.push_back(absent);
+    match.rows.push_back({abi, text_of(file.plain_digest), absent ? "" : shown(*found, "digest"),
+                          file.bytes.size(), absent ? "new" : "stored already"});
+  }
+  return match;
+}
+
+// What the options name must be what the packages say: they were signed elsewhere.
+Outcome<void> check_against_options(const MpkgFile& package, const DriverOptions& options) {
+  const Manifest& manifest = package.manifest;
+  const auto differs = [](const std::string& option, std::string_view field) {
+    return !option.empty() && option != field;
+  };
+  if (differs(options.hardware_id, manifest.hardware_id.view()) ||
+      differs(options.name, manifest.driver_name.view()) ||
+      differs(options.version, manifest.version.view()) ||
+      (options.release != 0 && options.release != manifest.release))
+    return failure(Errc::conflict,
+                   package.path + " is " + std::string(manifest.driver_name.view()) + " " +
+                       std::string(manifest.version.view()) + " (release " +
+                       std::to_string(manifest.release) + ") for " +
+                       std::string(manifest.hardware_id.view()) + ", not what the options say");
+  return {};
+}
+
+std::string rows_text(const Manifest& shared, const std::vector<Row>& rows) {
+  std::vector<std::vector<std::string>> table = {
+      {"ABI", "BYTES", "STATUS", "SHA-256 OF THE .MPY", "PACKAGE"}
+  };
+  for (const Row& row : rows)
+    table.push_back({row.abi, std::to_string(row.bytes), row.status,
+                     row.plain_digest.empty() ? "(packed before)" : row.plain_digest,
+                     row.digest.empty() ? "-" : row.digest});
+  return std::string(shared.driver_name.view()) + " " + std::string(shared.version.view()) +
+         ", release " + std::to_string(shared.release) + ", for " +
+         std::string(shared.hardware_id.view()) + " revisions " +
+         std::to_string(shared.revision_min) + "-" +
+         (shared.revision_max == 0xffffffff ? std::string() : std::to_string(shared.revision_max)) +
+         "\n" + format_table(table);
+}
+
+json::object rows_json(const Manifest& shared, const std::vector<Row>& rows, bool dry_run) {
+  json::array packages;
+  for (const Row& row : rows)
+    packages.push_back(json::object{
+        {"abi",          row.abi                                  },
+        {"bytes",        row.bytes                                },
+        {"status",       row.status == "new" ? "stored" : "exists"},
+        {"plain_sha256", row.plain_digest                         },
+        {"digest",       row.digest                               }
+    });
+  return {
+      {"hardware_id", std::string(shared.hardware_id.view())},
+      {"driver_name", std::string(shared.driver_name.view())},
+      {"version",     std::string(shared.version.view())    },
+      {"release",     shared.release                        },
+      {"dry_run",     dry_run                               },
+      {"packages",    std::move(packages)                   }
+  };
+}
+
+// A retry sends the same bytes, so an upload whose answer was lost is recognised by the server.
+Outcome<json::object> upload(const AdminClient& client, Bytes body, const Output& out) {
+  for (int attempt = 1;; ++attempt) {
+    auto answer = client.post_bytes("/v1/admin/releases", std::string(kPackagesType), body);
+    if (answer || attempt == kUploadAttempts) return answer;
+    const Errc code = answer.error().error.code;
+    if (code != Errc::unreachable && code != Errc::timeout && code != Errc::too_many_requests)
+      return answer;
+    out.say(answer.error().error.message + "; trying again");
+    std::this_thread::sleep_for(std::chrono::seconds(attempt));
+  }
+}
+
+// The digests the server stored must be those of what was sent or matched.
+Outcome<void> compare_answer(const json::object& answer, const std::vector<Row>& rows) {
+  MPYD_TRY_ASSIGN(const auto packages, object_list(answer, "packages"));
+  for (const Row& row : rows) {
+    if (row.status != "new") continue;
+    const bool found = std::any_of(packages.begin(), packages.end(), [&](const json::object& p) {
+      return shown(p, "digest") == row.digest;
+    });
+    if (!found)
+      return failure(Errc::bad_digest, "the server does not confirm package " + row.digest);
+  }
+  return {};
+}
+
+struct Plan {
+  Manifest shared;
+  std::vector<Row> rows;
+  ByteVector body;  // concatenated .mpkg; empty: nothing is new
+};
+
+Outcome<Plan> plan_mpys(const PublishOptions& options, const AdminClient& client,
+                        const trust::Root& root, const DriverFiles& files) {
+  Plan plan;
+  MPYD_TRY_ASSIGN(plan.shared, shared_manifest(options.driver));
+  MPYD_TRY_ASSIGN(const std::vector<SigningKeyPair> keys, load_publisher_keys(options.driver));
+  MPYD_TRY_ASSIGN(Match match, ask_match(client, plan.shared, files, options.driver.is_public));
+  plan.shared.release = match.release;
+  plan.rows = std::move(match.rows);
+  for (std::size_t i = 0; i < files.mpys.size(); ++i) {
+    if (!match.is_absent[i]) continue;
+    MPYD_TRY_ASSIGN(const MpkgFile built, build_variant(plan.shared, files.mpys[i], keys,
+                                                        root.server_key, options.driver.is_public));
+    plan.rows[i].digest = text_of(built.digest);
+    plan.body.insert(plan.body.end(), built.bytes.begin(), built.bytes.end());
+  }
+  return plan;
+}
+
+Outcome<Plan> plan_mpkgs(const PublishOptions& options, const trust::Root& root,
+                         const DriverFiles& files, const Output& out) {
+  Plan plan;
+  plan.shared = files.mpkgs.front().manifest;
+  for (const MpkgFile& package : files.mpkgs) {
+    MPYD_TRY(check_against_options(package, options.driver));
+    if (package.manifest.release != plan.shared.release ||
+        !(package.manifest.version == plan.shared.version) ||
+        package.manifest.hardware_id != plan.shared.hardware_id)
+      return failure(Errc::conflict,
+                     package.path + " belongs to another release than " + files.mpkgs.front().path,
+                     "publish one release at a time");
+    if (!package.is_sealed_to(root.server_key))
+      out.say(package.path + " is not sealed to this server: it can only be stored unchecked");
+    plan.rows.push_back(
+        {text_of(package.manifest.abi), {}, text_of(package.digest), package.bytes.size(), "new"});
+    plan.body.insert(plan.body.end(), package.bytes.begin(), package.bytes.end());
+  }
+  return plan;
+}
+
+}  // namespace
+
+Outcome<void> run_publish(const PublishOptions& options, const Output& out) {
+  MPYD_TRY_ASSIGN(const DriverFiles files, read_driver_files(options.driver.files));
+  if (!files.mpkgs.empty() && !files.mpys.empty())
+    return failure(Errc::invalid_argument, "give either .mpy or .mpkg files, not both");
+  MPYD_TRY_ASSIGN(const ByteVector pinned, load_root(options.driver.root_file));
+  MPYD_TRY_ASSIGN(const AdminClient client, AdminClient::open(options.server));
+  MPYD_TRY_ASSIGN(const TrustView trust, fetch_trust(client, pinned));
+  MPYD_TRY(require_certified_server(client, trust.root));
+
+  MPYD_TRY_ASSIGN(Plan plan, files.mpkgs.empty() ? plan_mpys(options, client, trust.root, files)
+                                                 : plan_mpkgs(options, trust.root, files, out));
+  if (!options.dry_run && !plan.body.empty()) {
+    out.say(rows_text(plan.shared, plan.rows));
+    MPYD_TRY_ASSIGN(const json::object answer, upload(client, plan.body, out));
+    MPYD_TRY(compare_answer(answer, plan.rows));
+    MPYD_TRY_ASSIGN(const auto stored, object_list(answer, "packages"));
+    for (Row& row : plan.rows)
+      for (const json::object& package : stored)
+        if (row.status == "new" && shown(package, "digest") == row.digest &&
+            shown(package, "status") == "exists")
+          row.status = "stored already";
+  }
+  const std::string_view done = options.dry_run     ? "dry run: nothing was sent\n"
+                                : plan.body.empty() ? "all of it was published before\n"
+                                                    : "published\n";
+  out.result(rows_json(plan.shared, plan.rows, options.dry_run),
+             rows_text(plan.shared, plan.rows) + std::string(done));
+  return {};
+}
+
+}  // namespace mpyd::server::cli

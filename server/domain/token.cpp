@@ -1,0 +1,69 @@
+#include "server/domain/token.hpp"
+
+#include <array>
+
+namespace mpyd::server {
+namespace {
+
+constexpr std::array kScopes = {Scopes::read, Scopes::publish, Scopes::operate, Scopes::admin,
+                                Scopes::enroll};
+
+}  // namespace
+
+std::string_view name(Scopes::Scope scope) {
+  switch (scope) {
+    case Scopes::read: return "read";
+    case Scopes::publish: return "publish";
+    case Scopes::operate: return "operate";
+    case Scopes::admin: return "admin";
+    case Scopes::enroll: return "enroll";
+  }
+  return "unknown";
+}
+
+Result<Scopes> Scopes::parse(std::string_view text) {
+  Scopes out;
+  while (!text.empty()) {
+    const std::size_t blank = text.find(' ');
+    const std::string_view word = text.substr(0, blank);
+    text = blank == std::string_view::npos ? std::string_view{} : text.substr(blank + 1);
+    bool known = false;
+    for (const Scope scope : kScopes) {
+      if (server::name(scope) != word) continue;
+      out.add(scope);
+      known = true;
+    }
+    if (!known)
+      return fail(Errc::invalid_argument, "there is no scope '" + std::string(word) +
+                                              "'; there are read, publish, operate, admin, enroll");
+  }
+  if (out == Scopes{}) return fail(Errc::invalid_argument, "a token needs at least one scope");
+  return out;
+}
+
+std::string Scopes::text() const {
+  std::string out;
+  for (const Scope scope : kScopes) {
+    if ((bits_ & scope) == 0) continue;
+    if (!out.empty()) out += ' ';
+    out += server::name(scope);
+  }
+  return out;
+}
+
+bool Scopes::allows(Scope scope) const {
+  if ((bits_ & scope) != 0) return true;
+  if (scope == enroll) return false;
+  if ((bits_ & admin) != 0) return true;
+  return scope == read && (bits_ & (operate | publish)) != 0;
+}
+
+Result<void> Token::usable(std::uint64_t now_unix_s) const {
+  if (expires_unix_s != 0 && now_unix_s >= expires_unix_s)
+    return fail(Errc::unauthorised, "the token '" + name + "' has expired");
+  if (single_use && last_used_unix_s != 0)
+    return fail(Errc::unauthorised, "the token '" + name + "' was for one use and has been used");
+  return {};
+}
+
+}  // namespace mpyd::server

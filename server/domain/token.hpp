@@ -1,0 +1,49 @@
+// What the bearer of a token may do.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "protocol/digest.hpp"
+#include "server/util/error.hpp"
+
+namespace mpyd::server {
+
+// A set of scopes. `admin` implies all others but `enroll`; `operate` and `publish` imply `read`.
+class Scopes {
+ public:
+  enum Scope : std::uint8_t { read = 1, publish = 2, operate = 4, admin = 8, enroll = 16 };
+
+  constexpr Scopes() = default;
+  constexpr Scopes(Scope scope) : bits_(scope) {}  // NOLINT(google-explicit-constructor): a set of one
+
+  // Names separated by blanks. Errors: invalid_argument (unknown name, none at all).
+  static Result<Scopes> parse(std::string_view text);
+  std::string text() const;
+
+  void add(Scope scope) { bits_ = static_cast<std::uint8_t>(bits_ | scope); }
+  // May the bearer do what needs `scope`?
+  bool allows(Scope scope) const;
+
+  friend bool operator==(const Scopes&, const Scopes&) = default;
+
+ private:
+  std::uint8_t bits_ = 0;
+};
+
+std::string_view name(Scopes::Scope scope);
+
+struct Token {
+  Digest hash;  // SHA-256 of the token's text
+  std::string name;
+  Scopes scopes;
+  std::uint64_t created_unix_s = 0;
+  std::uint64_t expires_unix_s = 0;  // 0: never
+  bool single_use = false;
+  std::uint64_t last_used_unix_s = 0;  // 0: not yet
+
+  // Errors: unauthorised (expired, or used up).
+  Result<void> usable(std::uint64_t now_unix_s) const;
+};
+
+}  // namespace mpyd::server

@@ -1,0 +1,51 @@
+// One function per route of http/routes.cpp: HTTP values in, a service's answer out.
+#pragma once
+
+#include "server/http/routes.hpp"
+
+namespace mpyd::server::http::handlers {
+
+// device.cpp
+Result<Response> sync(const DeviceApi& api, Request& request);
+Result<Response> get_root(const DeviceApi& api, Request& request);
+Result<Response> get_targets(const DeviceApi& api, Request& request);
+
+// package.cpp
+Result<Response> get_package(const DeviceApi& api, Request& request);
+
+// health.cpp
+Result<Response> healthz(const DeviceApi& api, Request& request);
+Result<Response> readyz(const DeviceApi& api, Request& request);
+Result<Response> admin_healthz(const AdminApi& api, Request& request);
+Result<Response> admin_readyz(const AdminApi& api, Request& request);
+
+// trust.cpp
+Result<Response> status(const AdminApi& api, Request& request);
+Result<Response> trust(const AdminApi& api, Request& request);
+Result<Response> put_targets(const AdminApi& api, Request& request);
+
+// releases.cpp
+Result<Response> list_releases(const AdminApi& api, Request& request);
+Result<Response> publish(const AdminApi& api, Request& request);
+Result<Response> match(const AdminApi& api, Request& request);
+Result<Response> yank(const AdminApi& api, Request& request);
+Result<Response> unyank(const AdminApi& api, Request& request);
+
+// explain.cpp
+Result<Response> explain(const AdminApi& api, Request& request);
+
+// devices.cpp
+Result<Response> list_devices(const AdminApi& api, Request& request);
+Result<Response> enroll_device(const AdminApi& api, Request& request);
+Result<Response> show_device(const AdminApi& api, Request& request);
+Result<Response> revoke_device(const AdminApi& api, Request& request);
+
+// tokens.cpp
+Result<Response> list_tokens(const AdminApi& api, Request& request);
+Result<Response> create_token(const AdminApi& api, Request& request);
+Result<Response> revoke_token(const AdminApi& api, Request& request);
+
+// audit.cpp
+Result<Response> list_audit(const AdminApi& api, Request& request);
+
+}  // namespace mpyd::server::http::handlers

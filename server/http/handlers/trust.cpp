@@ -1,0 +1,49 @@
+#include "server/http/handlers/handlers.hpp"
+#include "server/http/json_fields.hpp"
+#include "server/http/json_response.hpp"
+#include "server/util/build_version.hpp"
+#include "server/util/encoding.hpp"
+
+namespace mpyd::server::http::handlers {
+
+Result<Response> status(const AdminApi& api, Request&) {
+  const auto view = api.trust.view();
+  MPYD_TRY_ASSIGN(const std::uint64_t releases, api.releases.count());
+  MPYD_TRY_ASSIGN(const std::uint64_t devices, api.devices.count());
+  return json_response(200, {{"version", build_version()},
+                             {"root_version", view->root().version},
+                             {"root_fingerprint", view->root_fingerprint()},
+                             {"server_key", to_hex(api.server_key.bytes())},
+                             {"targets_epoch", view->root().targets_epoch},
+                             {"head_version", view->head() ? view->head()->version : 0U},
+                             {"releases", releases},
+                             {"devices", devices}});
+}
+
+Result<Response> trust(const AdminApi& api, Request&) {
+  const auto view = api.trust.view();
+  boost::json::array roots;
+  for (const ByteVector& root : view->roots()) roots.emplace_back(to_base64(root));
+  boost::json::array entries;
+  for (std::size_t i = 0; i < view->entries().size(); ++i)
+    entries.emplace_back(to_base64(view->entries().bytes(i)));
+  boost::json::object body{{"root", to_base64(view->roots().back())},
+                           {"roots", std::move(roots)},
+                           {"head", nullptr},
+                           {"entries", std::move(entries)}};
+  if (view->head()) body["head"] = to_base64(view->head_document());
+  return json_response(200, body);
+}
+
+Result<Response> put_targets(const AdminApi& api, Request& request) {
+  MPYD_TRY_ASSIGN(const auto object, parse_json_object(request.body));
+  JsonFields fields(object);
+  MPYD_TRY_ASSIGN(const ByteVector head, fields.base64("head"));
+  MPYD_TRY_ASSIGN(auto entries, fields.base64_list("entries"));
+  MPYD_TRY(fields.done());
+  MPYD_TRY_ASSIGN(const auto accepted,
+                  api.trust.replace_targets(head, std::move(entries), request.actor));
+  return json_response(200, {{"epoch", accepted.epoch}, {"version", accepted.version}});
+}
+
+}  // namespace mpyd::server::http::handlers

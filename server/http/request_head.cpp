@@ -1,0 +1,65 @@
+#include "server/http/request_head.hpp"
+
+#include <algorithm>
+#include <array>
+#include <boost/url/parse.hpp>
+#include <boost/url/url_view.hpp>
+
+#include "server/crypto/random.hpp"
+#include "server/util/encoding.hpp"
+
+namespace mpyd::server::http {
+namespace {
+
+namespace bhttp = boost::beast::http;
+
+constexpr std::size_t kRequestIdMax = 64;
+constexpr std::size_t kSegmentsMax = 16;
+constexpr std::size_t kQueryMax = 16;
+
+bool is_request_id(std::string_view text) {
+  return !text.empty() && text.size() <= kRequestIdMax && std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           c == '-' || c == '_' || c == '.';
+  });
+}
+
+std::string fresh_request_id() {
+  std::array<std::byte, 8> random{};
+  random_bytes(random);
+  return to_hex(random);
+}
+
+// "text/html; charset=utf-8" -> "text/html"
+std::string media_type(std::string_view value) {
+  value = value.substr(0, value.find(';'));
+  while (value.ends_with(' ') || value.ends_with('\t')) value.remove_suffix(1);
+  return std::string(value);
+}
+
+}  // namespace
+
+Result<void> read_head(const bhttp::request_header<>& header, RequestHead& out) {
+  const auto field = [&](auto name) { return std::string(header[name]); };
+  out.method = std::string(header.method_string());
+  out.request_id = field("X-Request-Id");
+  if (!is_request_id(out.request_id)) out.request_id = fresh_request_id();
+  out.content_type = media_type(header[bhttp::field::content_type]);
+  out.authorization = field(bhttp::field::authorization);
+  out.range = field(bhttp::field::range);
+  out.if_range = field(bhttp::field::if_range);
+  out.if_none_match = field(bhttp::field::if_none_match);
+
+  const auto target = boost::urls::parse_origin_form(header.target());
+  if (!target) return fail(Errc::malformed, "the request target is no path");
+  const auto segments = target->segments();
+  const auto params = target->params();
+  if (segments.size() > kSegmentsMax || params.size() > kQueryMax)
+    return fail(Errc::malformed, "the request target has too many parts");
+  out.path = std::string(target->encoded_path());
+  for (const auto& segment : segments) out.segments.emplace_back(segment);
+  for (const auto& param : params) out.query.emplace_back(param.key, param.value);
+  return {};
+}
+
+}  // namespace mpyd::server::http

@@ -1,0 +1,48 @@
+// Listeners, their connections, and an orderly end. One I/O thread, and a pool for what is slow.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "server/http/router.hpp"
+#include "server/util/error.hpp"
+
+namespace mpyd::server::http {
+
+struct ListenerConfig {
+  std::string address;             // "127.0.0.1:8780"; port 0: any free one
+  const Application& application;  // outlives the server
+  std::string tls_cert;            // PEM files; both or none
+  std::string tls_key;
+  std::string peers;  // CIDR: connections from elsewhere are closed at once; empty: any
+};
+
+// Does the address reach this machine only? Errors: invalid_argument.
+Result<bool> is_loopback(const std::string& address);
+
+class Server {
+ public:
+  struct Limits {
+    unsigned connections_max = 1024;
+    unsigned slow_threads = 2;
+  };
+  explicit Server(const Limits& limits);
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+  ~Server();
+
+  // Returns the address with its real port. Errors: invalid_argument (address, TLS files, peers),
+  // conflict (the address is in use), forbidden, io.
+  Result<std::string> listen(const ListenerConfig& config);
+
+  // Until SIGTERM, SIGINT or stop(); then requests in flight finish, at most ten seconds.
+  void run();
+  // From any thread.
+  void stop();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace mpyd::server::http

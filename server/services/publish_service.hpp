@@ -1,0 +1,83 @@
+// Taking releases in: every package is checked as a motherboard would check it, opened once in
+// locked memory, and stored as ciphertext. The server signs nothing.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/crypto/key_file.hpp"
+#include "server/services/resolve_service.hpp"
+#include "server/services/trust_service.hpp"
+#include "server/storage/store.hpp"
+
+namespace mpyd::server {
+
+inline constexpr std::size_t kVariantsPerReleaseMax = 32;
+
+struct PublishReport {
+  Release release;  // as published; its variants as stored
+  struct Item {
+    Variant variant;
+    bool existed = false;
+  };
+  std::vector<Item> items;  // in the order they came
+  bool all_existed() const;
+};
+
+// What a publisher asks before building: is this driver here already?
+struct MatchQuery {
+  HardwareId hardware_id;
+  DriverName driver_name;
+  VersionText version;
+  std::optional<std::uint32_t> release;  // absent: any
+  std::uint32_t revision_min = 0;
+  std::uint32_t revision_max = 0xffffffff;
+  struct Item {
+    Abi abi;
+    Digest plain_digest;
+    std::uint32_t plain_bytes = 0;
+    std::vector<std::string> required_modules;
+    std::uint32_t driver_interface = kDriverInterface;
+    Encryption encryption = Encryption::secretstream;
+  };
+  std::vector<Item> items;
+};
+
+struct MatchReport {
+  enum class Status : std::uint8_t { absent, same, differs };
+  struct Item {
+    Abi abi;
+    Status status = Status::absent;
+    std::optional<Digest> digest;  // of the stored package
+  };
+  std::optional<std::uint32_t> release;  // of this version, if it is published
+  std::uint32_t highest_release = 0;     // of this hardware ID; 0: nothing is published
+  std::vector<Item> items;
+};
+
+class PublishService {
+ public:
+  PublishService(Store& store, const TrustService& trust, ResolveService& resolve,
+                 const ExchangeKeyPair& server_key, const Clock& clock)
+      : store_(store), trust_(trust), resolve_(resolve), server_key_(server_key), clock_(clock) {}
+
+  // `body` is concatenated .mpkg, all of one release, one per ABI. On success all of it is on the
+  // disk. Repeating the same bytes is a success.
+  // Errors: those of split_mpkg, open_package, trust::verify_release; untrusted (no policy entry);
+  // revoked; malformed (not one release, an ABI twice); limit; conflict (version, release number or
+  // ABI is taken by other content).
+  Result<PublishReport> publish(Bytes body, const std::string& actor);
+
+  // Opens stored packages in locked memory to compare. Errors: limit, not_found (damaged store).
+  Result<MatchReport> match(const MatchQuery& query) const;
+
+ private:
+  Store& store_;
+  const TrustService& trust_;
+  ResolveService& resolve_;
+  const ExchangeKeyPair& server_key_;
+  const Clock& clock_;
+};
+
+}  // namespace mpyd::server

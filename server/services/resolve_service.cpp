@@ -1,0 +1,113 @@
+#include "server/services/resolve_service.hpp"
+
+#include "protocol/package/package.hpp"
+#include "protocol/trust/verify.hpp"
+
+namespace mpyd::server {
+namespace {
+
+constexpr std::size_t kAnswersMax = 4096;
+
+// Devices of one kind with boards of one kind ask the same question.
+std::string question_of(const Board& board) {
+  const Abi& abi = board.device;
+  std::string out(board.hardware_id.view());
+  for (const std::uint32_t part :
+       {board.revision, std::uint32_t{abi.mpy_version}, std::uint32_t{abi.sub_version},
+        static_cast<std::uint32_t>(abi.arch), abi.arch_flags, std::uint32_t{abi.small_int_bits},
+        static_cast<std::uint32_t>(abi.float_abi), static_cast<std::uint32_t>(abi.object_repr),
+        static_cast<std::uint32_t>(abi.core)})
+    out += ' ' + std::to_string(part);
+  return out;
+}
+
+// Whether motherboards would accept a package, by the function they use themselves.
+mpyd::Result<void> check_trust(const Snapshot& snapshot, const TrustView& view, const Board& board,
+                               const Variant& variant) {
+  const trust::PolicyEntry* entry = view.entries().find(board.hardware_id);
+  if (entry == nullptr || !view.head()) return mpyd::fail(Errc::untrusted);
+  const auto stored = snapshot.packages().find_head(variant.digest);
+  if (!stored) return mpyd::fail(stored.error().code);
+  if (!*stored) return mpyd::fail(Errc::not_found);
+  MPYD_TRY_ASSIGN(const PackageHead head, parse_package_head((*stored)->bytes));
+  std::vector<std::byte> scratch(trust::kScratchBytes);
+  const auto& revoked = view.head()->revoked_keys;
+  MPYD_TRY(trust::verify_release(head, *entry, {revoked.begin(), revoked.size()},
+                                 board.hardware_id, board.revision, trust::PackageOrigin::network,
+                                 scratch));
+  return trust::verify_digest_policy(variant.digest, *entry);
+}
+
+Resolution resolution_of(const Choice& choice, const std::vector<Release>& releases) {
+  Resolution out{.code = choice.code, .message = choice.message};
+  if (choice.chosen) {
+    const Release& release = *choice.chosen->release;
+    out.chosen = Resolution::Chosen{release.driver_name, release.version, release.release,
+                                    *choice.chosen->variant};
+  }
+  for (const Release& release : releases)
+    for (const Variant& variant : release.variants)
+      if (variant.withdrawn) out.withdrawn.push_back(variant.digest);
+  return out;
+}
+
+Result<Explanation> decide(Store& store, const TrustView& view, const Board& board) {
+  return store.get([&](const Snapshot& snapshot) -> Result<Explanation> {
+    MPYD_TRY_ASSIGN(const auto releases, snapshot.releases().of_hardware(board.hardware_id));
+    const Choice choice =
+        choose(releases, board, [&](const Release&, const Variant& variant) {
+          return check_trust(snapshot, view, board, variant);
+        });
+    Explanation out{.resolution = resolution_of(choice, releases)};
+    if (!choice.chosen && view.entries().find(board.hardware_id) == nullptr) {
+      out.resolution.code = Errc::untrusted;
+      out.resolution.message =
+          "no policy entry names " + std::string(board.hardware_id.view());
+    }
+    for (const Rejection& rejection : choice.rejected) {
+      const Candidate& candidate = rejection.candidate;
+      out.rejected.push_back({candidate.release->version, candidate.release->release,
+                              format_abi(candidate.variant->abi), candidate.variant->digest,
+                              rejection.reason});
+    }
+    return out;
+  });
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Resolution>> ResolveService::resolve(const Board& board) {
+  const auto view = trust_.view();
+  const std::string question = question_of(board);
+  std::uint64_t generation = 0;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (answers_view_ != view) {
+      answers_.clear();
+      answers_view_ = view;
+    }
+    if (const auto found = answers_.find(question); found != answers_.end()) return found->second;
+    generation = generation_;
+  }
+  MPYD_TRY_ASSIGN(Explanation explanation, decide(store_, *view, board));
+  auto answer = std::make_shared<const Resolution>(std::move(explanation.resolution));
+  const std::scoped_lock lock(mutex_);
+  // An answer from before a change must not outlive it.
+  if (generation == generation_ && answers_view_ == view) {
+    if (answers_.size() >= kAnswersMax) answers_.clear();
+    answers_.emplace(question, answer);
+  }
+  return answer;
+}
+
+Result<Explanation> ResolveService::explain(const Board& board) const {
+  return decide(store_, *trust_.view(), board);
+}
+
+void ResolveService::releases_changed() {
+  const std::scoped_lock lock(mutex_);
+  ++generation_;
+  answers_.clear();
+}
+
+}  // namespace mpyd::server

@@ -1,0 +1,141 @@
+#include "server/services/sync_answer.hpp"
+
+#include <algorithm>
+#include <compare>
+
+#include "protocol/crypto.hpp"
+#include "protocol/sync/box.hpp"
+
+namespace mpyd::server {
+namespace {
+
+// max_length of the texts in schema/mpyd/v1/device.options: a device refuses longer ones.
+constexpr std::size_t kAnswerMessageMax = 96;
+constexpr std::size_t kSlotMessageMax = 160;
+// Tag and length of one more SlotAnswer, and the `more` flag.
+constexpr std::size_t kFieldOverhead = 8;
+
+// At most `size_max` bytes, cut between characters.
+std::string cut(std::string_view text, std::size_t size_max) {
+  if (text.size() <= size_max) return std::string(text);
+  std::size_t end = size_max;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+  return std::string(text.substr(0, end));
+}
+
+std::string optional_digest(const Digest& digest) {
+  return digest.is_zero() ? std::string() : std::string(as_text(digest.bytes()));
+}
+
+void refuse(v1::SlotAnswer& slot, Errc reason, std::string_view message) {
+  slot.set_reason(static_cast<std::uint32_t>(reason));
+  slot.set_message(cut(message, kSlotMessageMax));
+}
+
+// Of what the device says it holds: what the operator withdrew.
+void add_avoided(const BoardReport& board, const Resolution& resolution, v1::SlotAnswer& slot) {
+  std::vector<Digest> held = board.cached_digests;
+  held.push_back(board.inventory.eeprom_digest);
+  held.push_back(board.inventory.loaded_digest);
+  std::ranges::sort(held);
+  const auto repeated = std::ranges::unique(held);
+  held.erase(repeated.begin(), repeated.end());
+  for (const Digest& digest : held)
+    if (std::ranges::find(resolution.withdrawn, digest) != resolution.withdrawn.end())
+      slot.add_avoid_digests(std::string(as_text(digest.bytes())));
+}
+
+Result<void> add_package(const Resolution::Chosen& chosen, ContentKeys& content_keys,
+                         v1::SlotAnswer& slot) {
+  const Variant& variant = chosen.variant;
+  if (variant.encryption == Encryption::secretstream) {
+    auto opened = content_keys.with(variant.digest, [&](const ContentKey& key) {
+      slot.set_content_key(key.data.data(), key.data.size());
+    });
+    if (!opened && opened.error().code == Errc::no_key) {
+      refuse(slot, Errc::no_key, "this server holds no key of the package that would fit");
+      return {};
+    }
+    MPYD_TRY(opened);
+  }
+  slot.set_package_digest(std::string(as_text(variant.digest.bytes())));
+  slot.set_package_bytes(variant.package_bytes);
+  return {};
+}
+
+Result<void> fill_slot(const AnswerSources& sources, const SyncRequest& request,
+                       const BoardReport& board, v1::SlotAnswer& slot) {
+  slot.set_slot(board.inventory.slot);
+  slot.set_hardware_id(board.inventory.hardware_id);
+  slot.set_revision(board.inventory.revision);
+  slot.set_eeprom_digest(optional_digest(board.inventory.eeprom_digest));
+  if (board.hardware_id.empty()) {
+    refuse(slot, Errc::no_driver, "the board is not identified");
+    return {};
+  }
+  MPYD_TRY_ASSIGN(const auto resolution,
+                  sources.resolve.resolve(
+                      {board.hardware_id, board.inventory.revision, request.abi}));
+  add_avoided(board, *resolution, slot);
+  slot.set_message(cut(resolution->message, kSlotMessageMax));
+  if (resolution->chosen)
+    MPYD_TRY(add_package(*resolution->chosen, sources.content_keys, slot));
+  else
+    slot.set_reason(static_cast<std::uint32_t>(resolution->code));
+  if (sources.view.entries().find(board.hardware_id) == nullptr) return {};
+  MPYD_TRY_ASSIGN(const ByteVector proof, sources.view.proof(board.hardware_id));
+  if (!slot.mutable_entry()->ParseFromArray(proof.data(), static_cast<int>(proof.size())))
+    return fail(Errc::internal, "entry proof");
+  return {};
+}
+
+void wipe_key(v1::SlotAnswer& slot) {
+  crypto::wipe(std::as_writable_bytes(std::span(*slot.mutable_content_key())));
+}
+
+bool is_newer(const trust::TargetsHead& head, const SyncRequest& request) {
+  return head.epoch != request.targets_epoch ? head.epoch > request.targets_epoch
+                                             : head.version > request.head_version;
+}
+
+}  // namespace
+
+SyncAnswer::~SyncAnswer() {
+  for (v1::SlotAnswer& slot : *message_.mutable_slots()) wipe_key(slot);
+}
+
+void SyncAnswer::set_message(std::string_view text) {
+  message_.set_message(cut(text, kAnswerMessageMax));
+}
+
+Result<void> fill_answer(const AnswerSources& sources, const SyncRequest& request,
+                         std::size_t message_bytes_max, SyncAnswer& answer) {
+  v1::SyncAnswer& message = answer.message();
+  if (sources.view.head() && is_newer(*sources.view.head(), request))
+    message.set_head(std::string(as_text(sources.view.head_document())));
+  if (message.ByteSizeLong() + kFieldOverhead > message_bytes_max) {
+    message.clear_head();
+    message.set_status(static_cast<std::uint32_t>(sync::Status::refused));
+    answer.set_message("answer_bytes_max is too small for the targets head");
+    return {};
+  }
+  for (const BoardReport& board : request.boards) {
+    if (!board.wants_answer) continue;
+    v1::SlotAnswer& slot = *message.add_slots();
+    MPYD_TRY(fill_slot(sources, request, board, slot));
+    if (message.ByteSizeLong() + kFieldOverhead <= message_bytes_max) continue;
+    wipe_key(slot);
+    message.mutable_slots()->RemoveLast();
+    message.set_more(true);
+    // Alone in an answer and still too large: asking again would not help.
+    if (message.slots_size() == 0 && message.head().empty()) {
+      message.set_more(false);
+      message.set_status(static_cast<std::uint32_t>(sync::Status::refused));
+      answer.set_message("answer_bytes_max is too small for one board's answer");
+    }
+    return {};
+  }
+  return {};
+}
+
+}  // namespace mpyd::server

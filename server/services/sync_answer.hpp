@@ -1,0 +1,43 @@
+// Putting a sync answer together within the device's bounds.
+#pragma once
+
+#include "mpyd/v1/device.pb.h"
+#include "server/services/content_keys.hpp"
+#include "server/services/resolve_service.hpp"
+#include "server/services/sync_request.hpp"
+#include "server/services/trust_service.hpp"
+
+namespace mpyd::server {
+
+// Wipes the content keys in it when destroyed.
+class SyncAnswer {
+ public:
+  SyncAnswer() = default;
+  SyncAnswer(const SyncAnswer&) = delete;
+  SyncAnswer& operator=(const SyncAnswer&) = delete;
+  ~SyncAnswer();
+
+  v1::SyncAnswer& message() { return message_; }
+  const v1::SyncAnswer& message() const { return message_; }
+
+  // At most as long as a device reads (schema/mpyd/v1/device.options).
+  void set_message(std::string_view text);
+
+ private:
+  v1::SyncAnswer message_;
+};
+
+// What answering takes from the rest of the server.
+struct AnswerSources {
+  const TrustView& view;
+  ResolveService& resolve;
+  ContentKeys& content_keys;
+};
+
+// Adds the newest head, if the device's is older, and a decision for every board that wants one, as
+// far as `message_bytes_max` allows; the device asks again for the rest.
+// Errors: io, timeout.
+Result<void> fill_answer(const AnswerSources& sources, const SyncRequest& request,
+                         std::size_t message_bytes_max, SyncAnswer& answer);
+
+}  // namespace mpyd::server

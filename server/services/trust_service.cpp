@@ -1,0 +1,109 @@
+#include "server/services/trust_service.hpp"
+
+#include <boost/json.hpp>
+
+#include "protocol/trust/verify.hpp"
+
+namespace mpyd::server {
+namespace {
+
+// Checks the entries against a head whose signature was verified.
+Result<EntrySet> check_entries(const trust::TargetsHead& head, std::vector<ByteVector> entries) {
+  MPYD_TRY_ASSIGN(EntrySet set, EntrySet::make(std::move(entries)));
+  if (set.size() != head.entry_count || set.merkle_root() != head.merkle_root)
+    return fail(Errc::bad_digest, "the policy entries are not those the targets head was signed over");
+  return set;
+}
+
+Result<trust::TargetsHead> check_head(const trust::Root& root, trust::HeadInForce in_force,
+                                      Bytes signed_head, std::uint64_t now_unix_s) {
+  std::vector<std::byte> scratch(trust::kScratchBytes);
+  return lift(trust::verify_head(root, in_force, signed_head, now_unix_s, scratch), "targets head");
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const TrustView>> TrustView::make(std::vector<ByteVector> roots,
+                                                         ByteVector head,
+                                                         std::vector<ByteVector> entries) {
+  auto view = std::shared_ptr<TrustView>(new TrustView);
+  if (roots.empty()) return fail(Errc::not_found, "there is no root document");
+  MPYD_TRY_ASSIGN(view->root_, walk_roots(roots));
+  MPYD_TRY_ASSIGN(view->root_fingerprint_, server::root_fingerprint(roots.front()));
+  view->roots_ = std::move(roots);
+  if (head.empty()) return view;
+  // A root of a new epoch ends every head before it; then there is none until a new one comes.
+  auto checked = check_head(view->root_, {}, head, 0);
+  if (!checked && checked.error().code == Errc::rollback) return view;
+  if (!checked) return fail(std::move(checked).error());
+  MPYD_TRY_ASSIGN(view->entries_, check_entries(*checked, std::move(entries)));
+  view->head_ = *checked;
+  view->head_document_ = std::move(head);
+  return view;
+}
+
+Result<ByteVector> TrustView::proof(const HardwareId& hardware_id) const {
+  const std::scoped_lock lock(proofs_mutex_);
+  if (const auto found = proofs_.find(hardware_id); found != proofs_.end()) return found->second;
+  MPYD_TRY_ASSIGN(ByteVector proof, entries_.proof(hardware_id));
+  proofs_.emplace(hardware_id, proof);
+  return proof;
+}
+
+Result<void> TrustService::load() {
+  auto loaded = store_.get([](const Snapshot& s) -> Result<std::shared_ptr<const TrustView>> {
+    MPYD_TRY_ASSIGN(auto roots, s.trust().roots());
+    MPYD_TRY_ASSIGN(auto head, s.trust().newest_head());
+    MPYD_TRY_ASSIGN(auto entries, s.trust().entries());
+    return TrustView::make(std::move(roots), std::move(head).value_or(ByteVector{}),
+                           std::move(entries));
+  });
+  if (!loaded) return fail(std::move(loaded).error().with("stored trust documents"));
+  const std::scoped_lock lock(view_mutex_);
+  view_ = *std::move(loaded);
+  return {};
+}
+
+std::shared_ptr<const TrustView> TrustService::view() const {
+  const std::scoped_lock lock(view_mutex_);
+  return view_;
+}
+
+Result<TrustService::Accepted> TrustService::replace_targets(Bytes signed_head,
+                                                             std::vector<ByteVector> entries,
+                                                             const std::string& actor) {
+  const std::scoped_lock replacing(replace_mutex_);
+  const auto old = view();
+  const trust::HeadInForce in_force =
+      old->head() ? trust::HeadInForce{old->head()->epoch, old->head()->version}
+                  : trust::HeadInForce{};
+  const std::uint64_t now = clock_.now_unix_s();
+  MPYD_TRY_ASSIGN(const trust::TargetsHead head,
+                  check_head(old->root(), in_force, signed_head, now));
+  const Accepted accepted{head.epoch, head.version};
+  if (head.epoch == in_force.epoch && head.version == in_force.version) {
+    if (!same_bytes(signed_head, old->head_document()))
+      return fail(Errc::equivocation, "another targets head of version " +
+                                          std::to_string(head.version) + " is in force already");
+    MPYD_TRY(check_entries(head, std::move(entries)));
+    return accepted;
+  }
+  MPYD_TRY_ASSIGN(const auto fresh, TrustView::make(old->roots(), to_vector(signed_head),
+                                                    std::move(entries)));
+  std::vector<TrustStore::NewEntry> rows;
+  for (std::size_t i = 0; i < fresh->entries().size(); ++i)
+    rows.push_back({fresh->entries().entry(i).hardware_id.view(), fresh->entries().bytes(i)});
+  const Result<void> written = store_.write([&](Transaction& tx) -> Result<void> {
+    MPYD_TRY(tx.trust().replace_targets({head.epoch, head.version, signed_head}, rows));
+    return tx.audit().append(
+        {now, actor, "targets", "epoch " + std::to_string(head.epoch) + " version " +
+                                    std::to_string(head.version),
+         boost::json::serialize(boost::json::object{{"entries", rows.size()}})});
+  });
+  MPYD_TRY(written);
+  const std::scoped_lock lock(view_mutex_);
+  view_ = fresh;
+  return accepted;
+}
+
+}  // namespace mpyd::server

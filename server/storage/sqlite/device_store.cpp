@@ -1,0 +1,172 @@
+#include "server/storage/sqlite/stores.hpp"
+
+namespace mpyd::server::sqlite {
+namespace {
+
+#define MPYD_DEVICE_COLUMNS                                                                   \
+  "id, public_key, name, state, enrolled_unix_s, last_counter, last_seen_unix_s, mpy_version, " \
+  "sub_version, arch, arch_flags, small_int_bits, float_abi, object_repr, core, firmware, "     \
+  "agent_version"
+
+Result<Device> read_device(const Statement& row) {
+  Device out;
+  out.id = row.text(0);
+  MPYD_TRY_ASSIGN(out.public_key, ExchangeKey::from(row.blob(1)));
+  out.name = row.text(2);
+  // Whatever is not plainly enrolled gets nothing.
+  out.state = row.integer(3) == 0 ? DeviceState::enrolled : DeviceState::revoked;
+  out.enrolled_unix_s = row.u64(4);
+  out.last_counter = row.u64(5);
+  out.last_seen_unix_s = row.u64(6);
+  out.abi = Abi{.mpy_version = row.u8(7),
+                .sub_version = row.u8(8),
+                .arch = static_cast<Arch>(row.u8(9)),
+                .arch_flags = row.u32(10),
+                .small_int_bits = row.u8(11),
+                .float_abi = static_cast<FloatAbi>(row.u8(12)),
+                .object_repr = static_cast<ObjectRepr>(row.u8(13)),
+                .core = static_cast<Arch>(row.u8(14))};
+  out.firmware = row.text(15);
+  out.agent_version = row.text(16);
+  return out;
+}
+
+// A digest column: zero is stored as no bytes.
+Bytes optional_digest(const Digest& digest) { return digest.is_zero() ? Bytes{} : digest.bytes(); }
+
+Result<Digest> read_digest(Bytes blob) {
+  if (blob.empty()) return Digest{};
+  return lift(Digest::from(blob), "digest in the database");
+}
+
+Result<DeviceSlot> read_slot(const Statement& row) {
+  DeviceSlot out;
+  out.slot = row.u32(0);
+  out.hardware_id = row.text(1);
+  out.revision = row.u32(2);
+  for (const std::byte b : row.blob(3)) out.serial.push_back(b);
+  out.state = row.u32(4);
+  out.error = row.u32(5);
+  MPYD_TRY_ASSIGN(out.eeprom_digest, read_digest(row.blob(6)));
+  MPYD_TRY_ASSIGN(out.loaded_digest, read_digest(row.blob(7)));
+  out.since_unix_s = row.u64(8);
+  return out;
+}
+
+// Everything update() may change, in the order of both statements.
+void bind_fields(Statement& statement, const Device& device) {
+  const Abi& abi = device.abi;
+  statement.bind(std::string_view(device.name))
+      .bind(static_cast<std::uint32_t>(device.state))
+      .bind(device.last_counter)
+      .bind(device.last_seen_unix_s)
+      .bind(std::uint32_t{abi.mpy_version})
+      .bind(std::uint32_t{abi.sub_version})
+      .bind(static_cast<std::uint32_t>(abi.arch))
+      .bind(abi.arch_flags)
+      .bind(std::uint32_t{abi.small_int_bits})
+      .bind(static_cast<std::uint32_t>(abi.float_abi))
+      .bind(static_cast<std::uint32_t>(abi.object_repr))
+      .bind(static_cast<std::uint32_t>(abi.core))
+      .bind(std::string_view(device.firmware))
+      .bind(std::string_view(device.agent_version));
+}
+
+}  // namespace
+
+Result<std::optional<Device>> SqliteDeviceStore::find(std::string_view id) const {
+  MPYD_TRY_ASSIGN(Statement rows, connection_.prepare("SELECT " MPYD_DEVICE_COLUMNS
+                                                      " FROM devices WHERE id = ?"));
+  rows.bind(id);
+  MPYD_TRY_ASSIGN(const bool found, rows.step());
+  if (!found) return std::nullopt;
+  return read_device(rows);
+}
+
+Result<std::vector<Device>> SqliteDeviceStore::list(std::size_t count_max) const {
+  MPYD_TRY_ASSIGN(Statement rows, connection_.prepare("SELECT " MPYD_DEVICE_COLUMNS
+                                                      " FROM devices ORDER BY id LIMIT ?"));
+  rows.bind(std::uint64_t{count_max});
+  std::vector<Device> out;
+  while (true) {
+    MPYD_TRY_ASSIGN(const bool more, rows.step());
+    if (!more) return out;
+    MPYD_TRY_ASSIGN(Device device, read_device(rows));
+    out.push_back(std::move(device));
+  }
+}
+
+Result<std::uint64_t> SqliteDeviceStore::count() const {
+  MPYD_TRY_ASSIGN(Statement rows, connection_.prepare("SELECT count(*) FROM devices"));
+  MPYD_TRY(rows.step());
+  return rows.u64(0);
+}
+
+Result<std::vector<DeviceSlot>> SqliteDeviceStore::slots(std::string_view id) const {
+  MPYD_TRY_ASSIGN(Statement rows,
+                  connection_.prepare("SELECT slot, hardware_id, revision, serial, state, error, "
+                                      "eeprom_digest, loaded_digest, since_unix_s "
+                                      "FROM device_slots WHERE device_id = ? ORDER BY slot"));
+  rows.bind(id);
+  std::vector<DeviceSlot> out;
+  while (true) {
+    MPYD_TRY_ASSIGN(const bool more, rows.step());
+    if (!more) return out;
+    MPYD_TRY_ASSIGN(DeviceSlot slot, read_slot(rows));
+    out.push_back(std::move(slot));
+  }
+}
+
+Result<void> SqliteDeviceStore::add(const Device& device) {
+  MPYD_TRY_ASSIGN(Statement insert,
+                  connection_.prepare(
+                      "INSERT INTO devices (name, state, last_counter, last_seen_unix_s, "
+                      "mpy_version, sub_version, arch, arch_flags, small_int_bits, float_abi, "
+                      "object_repr, core, firmware, agent_version, id, public_key, enrolled_unix_s) "
+                      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  bind_fields(insert, device);
+  return insert.bind(std::string_view(device.id))
+      .bind(device.public_key.bytes())
+      .bind(device.enrolled_unix_s)
+      .run();
+}
+
+Result<void> SqliteDeviceStore::update(const Device& device) {
+  MPYD_TRY_ASSIGN(
+      Statement update,
+      connection_.prepare("UPDATE devices SET name = ?, state = ?, last_counter = ?, "
+                          "last_seen_unix_s = ?, mpy_version = ?, sub_version = ?, arch = ?, "
+                          "arch_flags = ?, small_int_bits = ?, float_abi = ?, object_repr = ?, "
+                          "core = ?, firmware = ?, agent_version = ? WHERE id = ?"));
+  bind_fields(update, device);
+  MPYD_TRY(update.bind(std::string_view(device.id)).run());
+  if (connection_.changes() == 0) return fail(Errc::not_found, "there is no device " + device.id);
+  return {};
+}
+
+Result<void> SqliteDeviceStore::put_slot(std::string_view id, const DeviceSlot& slot) {
+  MPYD_TRY_ASSIGN(Statement insert,
+                  connection_.prepare("INSERT OR REPLACE INTO device_slots (device_id, slot, "
+                                      "hardware_id, revision, serial, state, error, eeprom_digest, "
+                                      "loaded_digest, since_unix_s) "
+                                      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  return insert.bind(id)
+      .bind(slot.slot)
+      .bind(std::string_view(slot.hardware_id))
+      .bind(slot.revision)
+      .bind(Bytes(slot.serial.begin(), slot.serial.size()))
+      .bind(slot.state)
+      .bind(slot.error)
+      .bind(optional_digest(slot.eeprom_digest))
+      .bind(optional_digest(slot.loaded_digest))
+      .bind(slot.since_unix_s)
+      .run();
+}
+
+Result<void> SqliteDeviceStore::remove_slot(std::string_view id, std::uint32_t slot) {
+  MPYD_TRY_ASSIGN(Statement remove, connection_.prepare("DELETE FROM device_slots "
+                                                        "WHERE device_id = ? AND slot = ?"));
+  return remove.bind(id).bind(slot).run();
+}
+
+}  // namespace mpyd::server::sqlite

@@ -1,0 +1,28 @@
+// Brings a database to the newest schema, one numbered step at a time.
+#pragma once
+
+#include <span>
+
+#include "server/storage/sqlite/connection.hpp"
+
+namespace mpyd::server::sqlite {
+
+struct Migration {
+  int number;
+  const char* name;
+  const char* sql;
+};
+
+// All of schema/sql/migrations, embedded by the build.
+std::span<const Migration> migrations();
+
+inline constexpr int kApplicationId = 0x6d707964;  // "mpyd", in the file's header
+
+// Checks that the file is ours and not newer than this binary; touches nothing.
+// Errors: bad_magic (another program's database), unsupported (newer: names the version needed).
+Result<int> schema_version(Connection& connection);
+
+// Runs what is missing, each step in a transaction of its own. Errors: as schema_version.
+Result<void> migrate(Connection& connection);
+
+}  // namespace mpyd::server::sqlite

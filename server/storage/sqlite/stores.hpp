@@ -1,0 +1,92 @@
+// The roles of storage/store.hpp over one connection.
+#pragma once
+
+#include "server/storage/sqlite/connection.hpp"
+#include "server/storage/store.hpp"
+
+namespace mpyd::server::sqlite {
+
+class SqliteTrustStore final : public TrustStore {
+ public:
+  explicit SqliteTrustStore(Connection& connection) : connection_(connection) {}
+  Result<std::vector<ByteVector>> roots() const override;
+  Result<std::optional<ByteVector>> newest_head() const override;
+  Result<std::vector<ByteVector>> entries() const override;
+  Result<void> add_root(std::uint32_t version, Bytes document) override;
+  Result<void> replace_targets(const NewHead& head, std::span<const NewEntry> entries) override;
+
+ private:
+  Connection& connection_;
+};
+
+class SqliteReleaseStore final : public ReleaseStore {
+ public:
+  explicit SqliteReleaseStore(Connection& connection) : connection_(connection) {}
+  Result<std::vector<Release>> of_hardware(const HardwareId& hardware_id) const override;
+  Result<std::vector<Release>> list(const Filter& filter) const override;
+  Result<std::uint64_t> count() const override;
+  Result<void> add(const Release& release) override;
+  Result<void> add_variant(const Release& release, const Variant& variant) override;
+  Result<std::uint32_t> set_withdrawn(const HardwareId& hardware_id, const VersionText& version,
+                                      std::string_view abi_text, bool withdrawn) override;
+
+ private:
+  Result<std::vector<Release>> read_rows(Statement& rows) const;
+  Result<void> read_variants(std::int64_t release_id, Release& release) const;
+
+  Connection& connection_;
+};
+
+class SqlitePackageStore final : public PackageStore {
+ public:
+  explicit SqlitePackageStore(Connection& connection) : connection_(connection) {}
+  Result<std::optional<StoredPackage>> find(const Digest& digest) const override;
+  Result<std::optional<StoredPackage>> find_head(const Digest& digest) const override;
+  Result<std::optional<Part>> find_part(const Digest& digest, std::uint64_t offset,
+                                        std::uint64_t length) const override;
+  Result<void> add(const Digest& digest, Bytes bytes, Bytes key_block) override;
+
+ private:
+  Connection& connection_;
+};
+
+class SqliteDeviceStore final : public DeviceStore {
+ public:
+  explicit SqliteDeviceStore(Connection& connection) : connection_(connection) {}
+  Result<std::optional<Device>> find(std::string_view id) const override;
+  Result<std::vector<Device>> list(std::size_t count_max) const override;
+  Result<std::uint64_t> count() const override;
+  Result<std::vector<DeviceSlot>> slots(std::string_view id) const override;
+  Result<void> add(const Device& device) override;
+  Result<void> update(const Device& device) override;
+  Result<void> put_slot(std::string_view id, const DeviceSlot& slot) override;
+  Result<void> remove_slot(std::string_view id, std::uint32_t slot) override;
+
+ private:
+  Connection& connection_;
+};
+
+class SqliteTokenStore final : public TokenStore {
+ public:
+  explicit SqliteTokenStore(Connection& connection) : connection_(connection) {}
+  Result<std::optional<Token>> find(const Digest& hash) const override;
+  Result<std::vector<Token>> list() const override;
+  Result<void> add(const Token& token) override;
+  Result<void> set_used(const Digest& hash, std::uint64_t time_unix_s) override;
+  Result<void> remove(std::string_view name) override;
+
+ private:
+  Connection& connection_;
+};
+
+class SqliteAuditLog final : public AuditLog {
+ public:
+  explicit SqliteAuditLog(Connection& connection) : connection_(connection) {}
+  Result<std::vector<AuditRow>> list(std::uint64_t after, std::size_t count_max) const override;
+  Result<void> append(const AuditEvent& event) override;
+
+ private:
+  Connection& connection_;
+};
+
+}  // namespace mpyd::server::sqlite

@@ -1,0 +1,73 @@
+#include "server/storage/sqlite/stores.hpp"
+
+namespace mpyd::server::sqlite {
+namespace {
+
+Result<Token> read_token(const Statement& row) {
+  Token out;
+  MPYD_TRY_ASSIGN(out.hash, Digest::from(row.blob(0)));
+  out.name = row.text(1);
+  MPYD_TRY_ASSIGN(out.scopes, Scopes::parse(row.text(2)));
+  out.created_unix_s = row.u64(3);
+  out.expires_unix_s = row.u64(4);
+  out.single_use = row.integer(5) != 0;
+  out.last_used_unix_s = row.u64(6);
+  return out;
+}
+
+}  // namespace
+
+Result<std::optional<Token>> SqliteTokenStore::find(const Digest& hash) const {
+  MPYD_TRY_ASSIGN(Statement rows,
+                  connection_.prepare("SELECT hash, name, scopes, created_unix_s, expires_unix_s, "
+                                      "single_use, last_used_unix_s FROM tokens WHERE hash = ?"));
+  rows.bind(hash.bytes());
+  MPYD_TRY_ASSIGN(const bool found, rows.step());
+  if (!found) return std::nullopt;
+  return read_token(rows);
+}
+
+Result<std::vector<Token>> SqliteTokenStore::list() const {
+  MPYD_TRY_ASSIGN(Statement rows,
+                  connection_.prepare("SELECT hash, name, scopes, created_unix_s, expires_unix_s, "
+                                      "single_use, last_used_unix_s FROM tokens ORDER BY name"));
+  std::vector<Token> out;
+  while (true) {
+    MPYD_TRY_ASSIGN(const bool more, rows.step());
+    if (!more) return out;
+    MPYD_TRY_ASSIGN(Token token, read_token(rows));
+    out.push_back(std::move(token));
+  }
+}
+
+Result<void> SqliteTokenStore::add(const Token& token) {
+  const std::string scopes = token.scopes.text();
+  MPYD_TRY_ASSIGN(Statement insert,
+                  connection_.prepare("INSERT INTO tokens (hash, name, scopes, created_unix_s, "
+                                      "expires_unix_s, single_use) VALUES (?, ?, ?, ?, ?, ?)"));
+  return insert.bind(token.hash.bytes())
+      .bind(std::string_view(token.name))
+      .bind(std::string_view(scopes))
+      .bind(token.created_unix_s)
+      .bind(token.expires_unix_s)
+      .bind(std::uint32_t{token.single_use ? 1U : 0U})
+      .run();
+}
+
+Result<void> SqliteTokenStore::set_used(const Digest& hash, std::uint64_t time_unix_s) {
+  MPYD_TRY_ASSIGN(Statement update,
+                  connection_.prepare("UPDATE tokens SET last_used_unix_s = ? WHERE hash = ?"));
+  MPYD_TRY(update.bind(time_unix_s).bind(hash.bytes()).run());
+  if (connection_.changes() == 0) return fail(Errc::not_found, "there is no such token");
+  return {};
+}
+
+Result<void> SqliteTokenStore::remove(std::string_view name) {
+  MPYD_TRY_ASSIGN(Statement remove, connection_.prepare("DELETE FROM tokens WHERE name = ?"));
+  MPYD_TRY(remove.bind(name).run());
+  if (connection_.changes() == 0)
+    return fail(Errc::not_found, "there is no token named '" + std::string(name) + "'");
+  return {};
+}
+
+}  // namespace mpyd::server::sqlite

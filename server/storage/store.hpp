@@ -1,0 +1,204 @@
+// What the server keeps, by role, and transactions over all of it. Backends: storage/sqlite.
+//
+// Every function may fail with io (the storage failed) or timeout (another writer was in the way for
+// too long); only further errors are named. A role is valid during the transaction it came from.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "server/domain/audit.hpp"
+#include "server/domain/device.hpp"
+#include "server/domain/release.hpp"
+#include "server/domain/token.hpp"
+#include "server/util/bytes.hpp"
+
+namespace mpyd::server {
+
+// Signed documents, as bytes; nothing here judges them.
+class TrustStore {
+ public:
+  // All roots from version 1, in order.
+  virtual Result<std::vector<ByteVector>> roots() const = 0;
+  // Of the greatest (epoch, version).
+  virtual Result<std::optional<ByteVector>> newest_head() const = 0;
+  // Sorted by hardware ID.
+  virtual Result<std::vector<ByteVector>> entries() const = 0;
+
+  // Errors: conflict (the version is there).
+  virtual Result<void> add_root(std::uint32_t version, Bytes document) = 0;
+  struct NewHead {
+    std::uint32_t epoch = 0;
+    std::uint32_t version = 0;
+    Bytes document;
+  };
+  struct NewEntry {
+    std::string_view hardware_id;
+    Bytes entry;
+  };
+  // Adds the head and replaces all entries. Errors: conflict (the head is there).
+  virtual Result<void> replace_targets(const NewHead& head, std::span<const NewEntry> entries) = 0;
+
+ protected:
+  ~TrustStore() = default;
+};
+
+class ReleaseStore {
+ public:
+  // Of one hardware ID, highest release first, with their variants sorted by ABI text.
+  virtual Result<std::vector<Release>> of_hardware(const HardwareId& hardware_id) const = 0;
+  struct Filter {
+    std::optional<HardwareId> hardware_id;
+    std::optional<DriverName> driver_name;
+    std::size_t count_max = 1000;
+  };
+  // Sorted by hardware ID, then highest release first.
+  virtual Result<std::vector<Release>> list(const Filter& filter) const = 0;
+  virtual Result<std::uint64_t> count() const = 0;
+
+  // A release without variants. Errors: conflict (its version or release number is taken).
+  virtual Result<void> add(const Release& release) = 0;
+  // To an existing release (by hardware ID and release number). Errors: not_found, conflict (the
+  // ABI or the digest is taken).
+  virtual Result<void> add_variant(const Release& release, const Variant& variant) = 0;
+  // Returns how many variants changed. An empty `abi_text`: all of the release.
+  virtual Result<std::uint32_t> set_withdrawn(const HardwareId& hardware_id, const VersionText& version,
+                                              std::string_view abi_text, bool withdrawn) = 0;
+
+ protected:
+  ~ReleaseStore() = default;
+};
+
+struct StoredPackage {
+  ByteVector bytes;
+  ByteVector key_block;  // empty for public packages
+};
+
+class PackageStore {
+ public:
+  virtual Result<std::optional<StoredPackage>> find(const Digest& digest) const = 0;
+  // The head only: the first kPackageHeadBytesMax bytes, or all if there are fewer.
+  virtual Result<std::optional<StoredPackage>> find_head(const Digest& digest) const = 0;
+  // Only `length` bytes from `offset`, as far as they exist.
+  struct Part {
+    ByteVector bytes;
+    std::uint64_t package_bytes = 0;
+  };
+  virtual Result<std::optional<Part>> find_part(const Digest& digest, std::uint64_t offset,
+                                                std::uint64_t length) const = 0;
+  // Errors: conflict (it is there).
+  virtual Result<void> add(const Digest& digest, Bytes bytes, Bytes key_block) = 0;
+
+ protected:
+  ~PackageStore() = default;
+};
+
+class DeviceStore {
+ public:
+  virtual Result<std::optional<Device>> find(std::string_view id) const = 0;
+  virtual Result<std::vector<Device>> list(std::size_t count_max) const = 0;
+  virtual Result<std::uint64_t> count() const = 0;
+  // Sorted by slot.
+  virtual Result<std::vector<DeviceSlot>> slots(std::string_view id) const = 0;
+
+  // Errors: conflict (the id is there).
+  virtual Result<void> add(const Device& device) = 0;
+  // All fields but id, public_key and enrolled_unix_s. Errors: not_found.
+  virtual Result<void> update(const Device& device) = 0;
+  // Adds the slot, or replaces the one of its number.
+  virtual Result<void> put_slot(std::string_view id, const DeviceSlot& slot) = 0;
+  virtual Result<void> remove_slot(std::string_view id, std::uint32_t slot) = 0;
+
+ protected:
+  ~DeviceStore() = default;
+};
+
+class TokenStore {
+ public:
+  virtual Result<std::optional<Token>> find(const Digest& hash) const = 0;
+  virtual Result<std::vector<Token>> list() const = 0;  // sorted by name
+
+  // Errors: conflict (the name is taken).
+  virtual Result<void> add(const Token& token) = 0;
+  // Errors: not_found.
+  virtual Result<void> set_used(const Digest& hash, std::uint64_t time_unix_s) = 0;
+  virtual Result<void> remove(std::string_view name) = 0;
+
+ protected:
+  ~TokenStore() = default;
+};
+
+class AuditLog {
+ public:
+  // Oldest first, ids above `after`.
+  virtual Result<std::vector<AuditRow>> list(std::uint64_t after, std::size_t count_max) const = 0;
+  virtual Result<void> append(const AuditEvent& event) = 0;
+
+ protected:
+  ~AuditLog() = default;
+};
+
+// One consistent view; what a writer changes is seen by itself at once, by others after commit.
+class Transaction {
+ public:
+  virtual TrustStore& trust() = 0;
+  virtual ReleaseStore& releases() = 0;
+  virtual PackageStore& packages() = 0;
+  virtual DeviceStore& devices() = 0;
+  virtual TokenStore& tokens() = 0;
+  virtual AuditLog& audit() = 0;
+
+ protected:
+  ~Transaction() = default;
+};
+
+// The reading half of a transaction: its roles are const.
+class Snapshot {
+ public:
+  explicit Snapshot(Transaction& tx) : tx_(&tx) {}
+  const TrustStore& trust() const { return tx_->trust(); }
+  const ReleaseStore& releases() const { return tx_->releases(); }
+  const PackageStore& packages() const { return tx_->packages(); }
+  const DeviceStore& devices() const { return tx_->devices(); }
+  const TokenStore& tokens() const { return tx_->tokens(); }
+  const AuditLog& audit() const { return tx_->audit(); }
+
+ private:
+  Transaction* tx_;
+};
+
+// How much of a committed transaction survives a power cut. A killed process loses nothing.
+enum class Durability : std::uint8_t {
+  full,     // on the disk before write() returns
+  relaxed,  // the last few may be undone, as a whole and in order: counters, inventory, last use
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  // Commits when `f` succeeds, undoes everything when it fails; errors: those of `f`, io, timeout.
+  // One writer at a time; calls do not nest. Threads: any.
+  using Write = std::function<Result<void>(Transaction&)>;
+  virtual Result<void> write(const Write& f, Durability durability = Durability::full) = 0;
+
+  using Read = std::function<Result<void>(const Snapshot&)>;
+  virtual Result<void> read(const Read& f) = 0;
+
+  // read() for a function that returns Result<T>.
+  template <class F>
+  auto get(const F& f) -> decltype(f(std::declval<const Snapshot&>())) {
+    decltype(f(std::declval<const Snapshot&>())) out = mpyd::fail(Error(Errc::internal));
+    const Result<void> done = read([&](const Snapshot& snapshot) -> Result<void> {
+      out = f(snapshot);
+      if (!out) return mpyd::fail(out.error());
+      return {};
+    });
+    if (!done) return mpyd::fail(done.error());
+    return out;
+  }
+};
+
+}  // namespace mpyd::server

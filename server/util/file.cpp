@@ -1,0 +1,156 @@
+#include "server/util/file.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace mpyd::server {
+namespace {
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  int get() const { return fd_; }
+  bool valid() const { return fd_ >= 0; }
+
+ private:
+  int fd_;
+};
+
+std::string directory_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+Result<void> write_all(int fd, Bytes bytes, const std::string& path) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(fd, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return fail(errno_error("cannot write", path));
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
+  if (::fsync(fd) != 0) return fail(errno_error("cannot sync", path));
+  return {};
+}
+
+Result<void> sync_directory(const std::string& path) {
+  const Descriptor directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory.valid()) return fail(errno_error("cannot open", path));
+  if (::fsync(directory.get()) != 0) return fail(errno_error("cannot sync", path));
+  return {};
+}
+
+// Writes `bytes` into a new temporary file beside `path`; returns its name.
+Result<std::string> write_temporary(const std::string& path, Bytes bytes, mode_t mode) {
+  std::string temporary = path + ".XXXXXX";
+  const Descriptor file(::mkostemp(temporary.data(), O_CLOEXEC));
+  if (!file.valid()) return fail(errno_error("cannot create", path));
+  Result<void> written = {};
+  if (::fchmod(file.get(), mode) != 0)
+    written = fail(errno_error("cannot set the mode of", path));
+  else
+    written = write_all(file.get(), bytes, path);
+  if (!written) {
+    ::unlink(temporary.c_str());
+    return fail(std::move(written).error());
+  }
+  return temporary;
+}
+
+}  // namespace
+
+Error errno_error(std::string_view what, const std::string& path) {
+  const int cause = errno;
+  const Errc code = cause == ENOENT ? Errc::not_found : cause == EEXIST ? Errc::conflict : Errc::io;
+  return Error(code, std::string(what) + " " + path + ": " + std::strerror(cause));
+}
+
+Result<void> write_file(const std::string& path, Bytes bytes, mode_t mode) {
+  MPYD_TRY_ASSIGN(const std::string temporary, write_temporary(path, bytes, mode));
+  if (::rename(temporary.c_str(), path.c_str()) != 0) {
+    Error error = errno_error("cannot replace", path);
+    ::unlink(temporary.c_str());
+    return fail(std::move(error));
+  }
+  return sync_directory(directory_of(path));
+}
+
+Result<void> rename_file(const std::string& from, const std::string& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0)
+    return fail(errno_error("cannot rename " + from + " to", to));
+  return sync_directory(directory_of(to));
+}
+
+Result<void> create_file(const std::string& path, Bytes bytes, mode_t mode) {
+  MPYD_TRY_ASSIGN(const std::string temporary, write_temporary(path, bytes, mode));
+  const int linked = ::link(temporary.c_str(), path.c_str());
+  Error error = errno_error("cannot create", path);
+  ::unlink(temporary.c_str());
+  if (linked != 0) return fail(std::move(error));
+  return sync_directory(directory_of(path));
+}
+
+Result<ByteVector> read_file(const std::string& path, std::size_t bytes_max) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.valid()) return fail(errno_error("cannot open", path));
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0) return fail(errno_error("cannot read", path));
+  if (S_ISDIR(status.st_mode)) return fail(Errc::io, "cannot read " + path + ": it is a directory");
+  // One byte more than allowed: a file that grows, or a device, is told from one that just fits.
+  ByteVector out;
+  while (true) {
+    const std::size_t had = out.size();
+    out.resize(std::min(bytes_max + 1, had + 65536));
+    const ssize_t got = ::read(file.get(), out.data() + had, out.size() - had);
+    if (got < 0 && errno == EINTR) {
+      out.resize(had);
+      continue;
+    }
+    if (got < 0) return fail(errno_error("cannot read", path));
+    out.resize(had + static_cast<std::size_t>(got));
+    if (out.size() > bytes_max)
+      return fail(Errc::limit, path + " is larger than " + std::to_string(bytes_max) + " bytes");
+    if (got == 0) return out;
+  }
+}
+
+Result<void> make_directory(const std::string& path, mode_t mode) {
+  if (::mkdir(path.c_str(), mode) != 0 && errno != EEXIST)
+    return fail(errno_error("cannot create the directory", path));
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return fail(errno_error("cannot look at", path));
+  if (!S_ISDIR(status.st_mode))
+    return fail(Errc::io, path + " is there, but is not a directory");
+  if ((status.st_mode & 077U & ~mode) != 0)
+    return fail(Errc::forbidden,
+                path + " is open to others on this machine; close it first: chmod 700 " + path);
+  return {};
+}
+
+Result<FileLock> FileLock::acquire(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return fail(errno_error("cannot open the lock file", path));
+  FileLock lock(fd);
+  if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return lock;
+  if (errno == EWOULDBLOCK)
+    return fail(Errc::conflict, path + " is locked by another process");
+  return fail(errno_error("cannot lock", path));
+}
+
+FileLock::~FileLock() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+}  // namespace mpyd::server

@@ -1,0 +1,304 @@
+// What every backend of server/storage/store.hpp promises.
+#include "server/storage/store.hpp"
+
+#include <atomic>
+#include <thread>
+
+#include "server/storage/sqlite/sqlite_store.hpp"
+#include "tests/support/bytes.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/temporary_directory.hpp"
+
+namespace mpyd::server {
+
+namespace {
+
+struct Backend {
+  const char* name;
+  std::unique_ptr<Store> (*create)(const std::string& directory);
+  std::unique_ptr<Store> (*reopen)(const std::string& directory);
+};
+
+const Backend kSqlite = {
+    "sqlite",
+    [](const std::string& directory) -> std::unique_ptr<Store> {
+      return sqlite::SqliteStore::create(directory + "/mpyd.db").value();
+    },
+    [](const std::string& directory) -> std::unique_ptr<Store> {
+      return sqlite::SqliteStore::open(directory + "/mpyd.db").value();
+    }};
+
+HardwareId hardware(std::string_view text = "hat:V:0001") { return HardwareId::parse(text).value(); }
+
+Release release(std::uint32_t number, std::string_view hardware_id = "hat:V:0001") {
+  return {.hardware_id = hardware(hardware_id),
+          .driver_name = parse_driver_name("thermo").value(),
+          .version = parse_version(std::to_string(number) + ".0.0").value(),
+          .release = number,
+          .revision_min = 2,
+          .revision_max = 0xffffffff,
+          .created_unix_s = 1'800'000'000};
+}
+
+Variant variant(std::string_view abi, std::uint64_t seed) {
+  Variant out{.abi = parse_abi(abi).value(),
+              .digest = test::random_fixed<Digest>(seed),
+              .package_bytes = 4000,
+              .encryption = Encryption::none};
+  out.abi.small_int_bits = 31;
+  return out;
+}
+
+Device device(std::string id) {
+  return {.id = std::move(id),
+          .public_key = test::random_fixed<ExchangeKey>(5),
+          .name = "bench",
+          .enrolled_unix_s = 17};
+}
+
+Result<void> publish(Transaction& tx, const Release& r, const Variant& v) {
+  MPYD_TRY(tx.releases().add(r));
+  MPYD_TRY(tx.packages().add(v.digest, as_bytes("package"), as_bytes("keys")));
+  return tx.releases().add_variant(r, v);
+}
+
+template <class F>
+auto get(Store& store, const F& f) {
+  return store.get(f).value();
+}
+
+}  // namespace
+
+TEST_CASE("every store keeps its promises") {
+  const Backend backend = GENERATE(Backend{kSqlite});
+  const test::TemporaryDirectory directory;
+  const auto store = backend.create(directory.path());
+  const auto write = [&](const Store::Write& f) { return store->write(f); };
+
+  DYNAMIC_SECTION(backend.name << ": a failed transaction leaves nothing behind") {
+    const auto done = write([](Transaction& tx) -> Result<void> {
+      MPYD_TRY(publish(tx, release(1), variant("6-any", 1)));
+      return fail(Errc::conflict, "changed my mind");
+    });
+    CHECK(done.error().code == Errc::conflict);
+    CHECK(done.error().message == "changed my mind");
+    CHECK(get(*store, [](const Snapshot& s) { return s.releases().count(); }) == 0);
+    // The writer is free again.
+    CHECK(write([](Transaction& tx) { return tx.trust().add_root(1, as_bytes("r")); }));
+  }
+
+  DYNAMIC_SECTION(backend.name << ": what was committed is there after reopening") {
+    REQUIRE(write([](Transaction& tx) { return publish(tx, release(1), variant("6-any", 1)); }));
+    const auto again = backend.reopen(directory.path());
+    CHECK(get(*again, [](const Snapshot& s) { return s.releases().count(); }) == 1);
+  }
+
+  DYNAMIC_SECTION(backend.name << ": a reader sees one state, whatever is written meanwhile") {
+    const auto counts = get(*store, [&](const Snapshot& s) -> Result<std::pair<std::uint64_t, std::uint64_t>> {
+      const std::uint64_t before = s.releases().count().value();
+      std::thread([&] {
+        (void)store->write(
+            [](Transaction& tx) { return publish(tx, release(1), variant("6-any", 1)); });
+      }).join();
+      return std::pair{before, s.releases().count().value()};
+    });
+    CHECK(counts == std::pair<std::uint64_t, std::uint64_t>{0, 0});
+    CHECK(get(*store, [](const Snapshot& s) { return s.releases().count(); }) == 1);
+  }
+
+  DYNAMIC_SECTION(backend.name << ": writers from many threads wait for one another") {
+    std::atomic<int> failed = 0;
+    std::vector<std::thread> threads;
+    for (std::uint32_t t = 0; t < 4; ++t)
+      threads.emplace_back([&, t] {
+        for (std::uint32_t i = 0; i < 10; ++i) {
+          const AuditEvent event{.actor = std::to_string(t)};
+          const auto durability = i % 2 == 0 ? Durability::full : Durability::relaxed;
+          if (!store->write([&](Transaction& tx) { return tx.audit().append(event); }, durability))
+            ++failed;
+        }
+      });
+    for (std::thread& thread : threads) thread.join();
+    CHECK(failed == 0);
+    CHECK(get(*store, [](const Snapshot& s) { return s.audit().list(0, 100); }).size() == 40);
+  }
+
+  DYNAMIC_SECTION(backend.name << ": roots come back in order, and none is replaced") {
+    REQUIRE(write([](Transaction& tx) { return tx.trust().add_root(2, as_bytes("two")); }));
+    REQUIRE(write([](Transaction& tx) { return tx.trust().add_root(1, as_bytes("one")); }));
+    CHECK(write([](Transaction& tx) { return tx.trust().add_root(1, as_bytes("x")); }).error().code ==
+          Errc::conflict);
+    const auto roots = get(*store, [](const Snapshot& s) { return s.trust().roots(); });
+    REQUIRE(roots.size() == 2);
+    CHECK(as_text(roots[0]) == "one");
+  }
+
+  DYNAMIC_SECTION(backend.name << ": the newest head counts by epoch, then version, with its entries") {
+    CHECK_FALSE(get(*store, [](const Snapshot& s) { return s.trust().newest_head(); }));
+    const auto replace = [&](std::uint32_t epoch, std::uint32_t version, std::string_view document,
+                             std::vector<TrustStore::NewEntry> entries) {
+      return write([&](Transaction& tx) {
+        return tx.trust().replace_targets({epoch, version, as_bytes(document)}, entries);
+      });
+    };
+    REQUIRE(replace(1, 9, "1.9", {{"hat:b:1", as_bytes("b")}, {"hat:a:1", as_bytes("a")}}));
+    REQUIRE(replace(2, 1, "2.1", {{"hat:c:1", as_bytes("c")}, {"hat:B:1", as_bytes("B")}}));
+    CHECK(replace(2, 1, "again", {}).error().code == Errc::conflict);
+    const auto head = get(*store, [](const Snapshot& s) { return s.trust().newest_head(); });
+    CHECK(as_text(head.value()) == "2.1");
+    const auto entries = get(*store, [](const Snapshot& s) { return s.trust().entries(); });
+    REQUIRE(entries.size() == 2);
+    CHECK(as_text(entries[0]) == "B");
+  }
+
+  DYNAMIC_SECTION(backend.name << ": releases come back as they were added, newest first") {
+    REQUIRE(write([](Transaction& tx) -> Result<void> {
+      MPYD_TRY(publish(tx, release(1), variant("6.3-rv32imc-zba", 1)));
+      MPYD_TRY(publish(tx, release(2), variant("6-any", 2)));
+      return publish(tx, release(7, "hat:W:0001"), variant("6-any", 3));
+    }));
+    const auto found = get(*store, [](const Snapshot& s) { return s.releases().of_hardware(hardware()); });
+    REQUIRE(found.size() == 2);
+    CHECK(found[0].release == 2);
+    const Release& first = found[1];
+    CHECK(first.version == release(1).version);
+    CHECK(first.revision_min == 2);
+    CHECK(first.revision_max == 0xffffffff);
+    CHECK(first.created_unix_s == 1'800'000'000);
+    REQUIRE(first.variants.size() == 1);
+    CHECK(first.variants[0].abi == variant("6.3-rv32imc-zba", 1).abi);
+    CHECK(first.variants[0].digest == variant("6-any", 1).digest);
+    CHECK(first.variants[0].encryption == Encryption::none);
+    CHECK(get(*store, [](const Snapshot& s) {
+            return s.releases().list({.hardware_id = hardware("hat:W:0001")});
+          }).size() == 1);
+    CHECK(get(*store, [](const Snapshot& s) {
+            return s.releases().list({.driver_name = parse_driver_name("other").value()});
+          }).empty());
+    CHECK(get(*store, [](const Snapshot& s) { return s.releases().list({}); }).size() == 3);
+  }
+
+  DYNAMIC_SECTION(backend.name << ": versions, release numbers, ABIs and digests are taken once") {
+    REQUIRE(write([](Transaction& tx) { return publish(tx, release(1), variant("6-any", 1)); }));
+    const auto code = [&](const Store::Write& f) { return write(f).error().code; };
+    CHECK(code([](Transaction& tx) { return tx.releases().add(release(1)); }) == Errc::conflict);
+    CHECK(code([](Transaction& tx) {
+            Release other = release(1);
+            other.version = parse_version("9.9.9").value();
+            return tx.releases().add(other);
+          }) == Errc::conflict);
+    CHECK(code([](Transaction& tx) {
+            return tx.packages().add(variant("6-any", 1).digest, as_bytes("x"), {});
+          }) == Errc::conflict);
+    CHECK(code([](Transaction& tx) -> Result<void> {
+            MPYD_TRY(tx.packages().add(variant("6-any", 2).digest, as_bytes("x"), {}));
+            return tx.releases().add_variant(release(1), variant("6-any", 2));
+          }) == Errc::conflict);
+    CHECK(code([](Transaction& tx) {
+            return tx.releases().add_variant(release(5), variant("6-any", 1));
+          }) == Errc::not_found);
+  }
+
+  DYNAMIC_SECTION(backend.name << ": withdrawing takes a whole release or one ABI, and says how much changed") {
+    REQUIRE(write([](Transaction& tx) -> Result<void> {
+      MPYD_TRY(publish(tx, release(1), variant("6-any", 1)));
+      MPYD_TRY(tx.packages().add(variant("6-any", 2).digest, as_bytes("x"), {}));
+      return tx.releases().add_variant(release(1), variant("6.3-armv7m", 2));
+    }));
+    const auto set = [&](std::string_view abi, bool withdrawn) {
+      std::uint32_t changed = 99;
+      REQUIRE(write([&](Transaction& tx) -> Result<void> {
+        MPYD_TRY_ASSIGN(changed, tx.releases().set_withdrawn(hardware(), release(1).version, abi, withdrawn));
+        return {};
+      }));
+      return changed;
+    };
+    CHECK(set("6-any", true) == 1);
+    CHECK(set("6-any", true) == 0);
+    CHECK(set("", true) == 1);
+    CHECK(set("", false) == 2);
+    CHECK(set("6.3-x64", true) == 0);
+  }
+
+  DYNAMIC_SECTION(backend.name << ": packages come back whole, as a head, and in parts") {
+    const std::string bytes(5000, 'p');
+    const Digest digest = test::random_fixed<Digest>(1);
+    REQUIRE(write([&](Transaction& tx) { return tx.packages().add(digest, as_bytes(bytes), {}); }));
+    const auto whole = get(*store, [&](const Snapshot& s) { return s.packages().find(digest); });
+    CHECK(as_text(whole->bytes) == bytes);
+    CHECK(whole->key_block.empty());
+    const auto head = get(*store, [&](const Snapshot& s) { return s.packages().find_head(digest); });
+    CHECK(head->bytes.size() < bytes.size());
+    const auto part = get(*store, [&](const Snapshot& s) {
+      return s.packages().find_part(digest, 4990, 100);
+    });
+    CHECK(part->bytes.size() == 10);
+    CHECK(part->package_bytes == 5000);
+    CHECK_FALSE(get(*store, [&](const Snapshot& s) { return s.packages().find(Digest{}); }));
+  }
+
+  DYNAMIC_SECTION(backend.name << ": devices and their slots come back as they were last written") {
+    Device d = device("0123456789abcdef");
+    REQUIRE(write([&](Transaction& tx) { return tx.devices().add(d); }));
+    CHECK(write([&](Transaction& tx) { return tx.devices().add(d); }).error().code == Errc::conflict);
+    d.state = DeviceState::revoked;
+    d.last_counter = 1ULL << 62;
+    d.abi = parse_abi("6.3-armv7emsp").value();
+    d.abi.core = Arch::armv7em;
+    d.firmware = "v1.25 \"quoted\"";
+    DeviceSlot slot{.slot = 3, .hardware_id = "hat:V:0001", .revision = 7, .state = 5, .since_unix_s = 9};
+    slot.serial.push_back(std::byte{0});
+    slot.loaded_digest = test::random_fixed<Digest>(2);
+    REQUIRE(write([&](Transaction& tx) -> Result<void> {
+      MPYD_TRY(tx.devices().update(d));
+      MPYD_TRY(tx.devices().put_slot(d.id, {.slot = 3, .state = 1}));
+      return tx.devices().put_slot(d.id, slot);
+    }));
+    const auto found = get(*store, [&](const Snapshot& s) { return s.devices().find(d.id); });
+    REQUIRE(found);
+    CHECK(found->public_key == d.public_key);
+    CHECK(found->state == DeviceState::revoked);
+    CHECK(found->last_counter == 1ULL << 62);
+    CHECK(found->abi == d.abi);
+    CHECK(found->firmware == d.firmware);
+    const auto slots = get(*store, [&](const Snapshot& s) { return s.devices().slots(d.id); });
+    REQUIRE(slots.size() == 1);
+    CHECK(slots[0].same_as(slot));
+    CHECK(slots[0].since_unix_s == 9);
+    REQUIRE(write([&](Transaction& tx) { return tx.devices().remove_slot(d.id, 3); }));
+    CHECK(get(*store, [&](const Snapshot& s) { return s.devices().slots(d.id); }).empty());
+    CHECK(write([&](Transaction& tx) { return tx.devices().update(device("none")); }).error().code ==
+          Errc::not_found);
+  }
+
+  DYNAMIC_SECTION(backend.name << ": tokens are found by hash and removed by name") {
+    const Token token{.hash = test::random_fixed<Digest>(1),
+                      .name = "ci",
+                      .scopes = Scopes::parse("read publish").value(),
+                      .created_unix_s = 1,
+                      .expires_unix_s = 2,
+                      .single_use = true};
+    REQUIRE(write([&](Transaction& tx) { return tx.tokens().add(token); }));
+    REQUIRE(write([&](Transaction& tx) { return tx.tokens().set_used(token.hash, 77); }));
+    const auto found = get(*store, [&](const Snapshot& s) { return s.tokens().find(token.hash); });
+    REQUIRE(found);
+    CHECK(found->scopes == token.scopes);
+    CHECK(found->single_use);
+    CHECK(found->last_used_unix_s == 77);
+    REQUIRE(write([](Transaction& tx) { return tx.tokens().remove("ci"); }));
+    CHECK(write([](Transaction& tx) { return tx.tokens().remove("ci"); }).error().code == Errc::not_found);
+    CHECK(get(*store, [](const Snapshot& s) { return s.tokens().list(); }).empty());
+  }
+
+  DYNAMIC_SECTION(backend.name << ": the audit log is read forward from any row") {
+    for (const char* action : {"a", "b", "c"})
+      REQUIRE(write([&](Transaction& tx) { return tx.audit().append({.time_unix_s = 5, .action = action}); }));
+    const auto all = get(*store, [](const Snapshot& s) { return s.audit().list(0, 100); });
+    REQUIRE(all.size() == 3);
+    const auto rest = get(*store, [&](const Snapshot& s) { return s.audit().list(all[0].id, 1); });
+    REQUIRE(rest.size() == 1);
+    CHECK(rest[0].event.action == "b");
+  }
+}
+
+}  // namespace mpyd::server

@@ -1,0 +1,254 @@
+"""Commands that talk to a server: trust, publish, release, token, device, explain, audit."""
+
+import json
+import shutil
+import unittest
+
+from support import (CONFLICT, HARDWARE_ID, NOT_AUTHORISED, NOT_FOUND, USAGE, VERIFICATION, CliTest, driver, live)
+
+
+class ServerTest(CliTest):
+    def setUp(self):
+        super().setUp()
+        self.server = live.Server(self.folder).start()
+        self.addCleanup(self.server.stop)
+
+    def admin(self, *args):
+        return self.server.admin(*args)
+
+    def admin_json(self, *args):
+        return self.run_json(*args, "--server", self.server.url, token_file=self.server.token_file)
+
+    def admin_fails(self, code, *args, **kwargs):
+        return self.run_fails(code, *args, "--server", self.server.url, token_file=self.server.token_file, **kwargs)
+
+    def delegate_arguments(self, hardware_id=HARDWARE_ID, *more):
+        return ("trust", "delegate", "--hardware-id", hardware_id, "--name", "thermo", "--publisher",
+                f"{self.server.publisher}.pub", "--key", self.server.keys / "targets.key", "--root", self.server.root,
+                *more)
+
+    def publish_arguments(self, *files, version="1.0.0", more=()):
+        return ("publish", *files, "--hardware-id", HARDWARE_ID, "--name", "thermo", "--version", version, "--key",
+                self.server.publisher, "--root", self.server.root, *more)
+
+
+class Trust(ServerTest):
+    def show(self):
+        return self.admin_json("trust", "show", "--root", self.server.root)
+
+    def test_a_delegation_is_shown_confirmed_signed_and_in_force(self):
+        self.assertIsNone(self.show()["head"])
+        done = self.admin(*self.delegate_arguments(), "--yes")
+        self.assertIn(f"new: {HARDWARE_ID}", done.stderr)
+        shown = self.show()
+        self.assertEqual(shown["head"]["version"], 1)
+        self.assertEqual([e["hardware_id"] for e in shown["entries"]], [HARDWARE_ID])
+        again = self.admin_json(*self.delegate_arguments(), "--yes")
+        self.assertFalse(again["changed"])
+        changed = self.admin(*self.delegate_arguments(HARDWARE_ID, "--floor", 3, "--no-eeprom"), "--yes")
+        self.assertIn("+ floor release 3", changed.stderr)
+        self.assertEqual(self.show()["entries"][0]["floor_release"], 3)
+        self.assertEqual(self.show()["head"]["version"], 2)
+
+    def test_nothing_is_signed_without_a_yes(self):
+        self.admin_fails(USAGE, *self.delegate_arguments(), saying="--yes")
+        self.assertIsNone(self.show()["head"])
+        self.assertFalse((self.server.keys / "targets.key.head").exists())
+
+    def test_another_servers_root_is_refused(self):
+        self.run_ok("init", "--data", self.folder / "other", "--keys", self.folder / "other-keys")
+        self.admin_fails(VERIFICATION, "trust", "show", "--root", self.folder / "other-keys/root.mpyd")
+
+    def test_a_key_that_is_no_targets_key_of_the_root_signs_nothing(self):
+        stranger = self.folder / "stranger.key"
+        self.run_ok("keygen", "--role", "targets", "--out", stranger)
+        arguments = [a if a != self.server.keys / "targets.key" else stranger for a in self.delegate_arguments()]
+        self.admin_fails(VERIFICATION, *arguments, "--yes", saying="not a targets key")
+
+    def roll_back_after(self, *changes):
+        """Keeps a copy of the server's data, makes the changes, and puts the copy back."""
+        self.server.stop()
+        shutil.copytree(self.server.data, self.folder / "copy")
+        self.server.start()
+        for change in changes:
+            self.admin(*change, "--yes")
+        self.server.stop()
+        shutil.rmtree(self.server.data)
+        shutil.copytree(self.folder / "copy", self.server.data)
+        self.server.start()
+
+    def test_a_rolled_back_server_is_refused_as_a_base(self):
+        self.admin(*self.delegate_arguments(), "--yes")
+        self.roll_back_after(self.delegate_arguments("hat:a:0001"), self.delegate_arguments("hat:a:0002"))
+        self.admin_fails(VERIFICATION, *self.delegate_arguments("hat:a:0003"), "--yes", saying="signed version 3")
+
+    def test_a_head_that_did_not_arrive_is_sent_again_before_anything_new(self):
+        self.admin(*self.delegate_arguments(), "--yes")
+        self.roll_back_after(self.delegate_arguments("hat:a:0001"))
+        done = self.admin(*self.delegate_arguments("hat:a:0002"), "--yes")
+        self.assertIn("sending it again", done.stderr)
+        shown = self.show()
+        self.assertEqual(shown["head"]["version"], 3)
+        self.assertEqual([e["hardware_id"] for e in shown["entries"]], ["hat:Meadow%20Instruments:0042", "hat:a:0001",
+                                                                       "hat:a:0002"])
+
+    def test_a_server_with_another_history_of_the_same_version_is_refused(self):
+        self.admin(*self.delegate_arguments(), "--yes")
+        kept = self.server.keys / "targets.key.head"
+        self.server.stop()
+        shutil.copytree(self.server.data, self.folder / "copy")
+        self.server.start()
+        self.admin(*self.delegate_arguments("hat:a:0001"), "--yes")
+        honest = kept.read_bytes()
+        self.server.stop()
+        shutil.rmtree(self.server.data)
+        shutil.copytree(self.folder / "copy", self.server.data)
+        kept.unlink()
+        self.server.start()
+        self.admin(*self.delegate_arguments("hat:a:0002"), "--yes")
+        kept.write_bytes(honest)
+        self.admin_fails(VERIFICATION, *self.delegate_arguments("hat:a:0003"), "--yes", saying="another head")
+
+
+class Publish(ServerTest):
+    def setUp(self):
+        super().setUp()
+        self.server.delegate()
+
+    def releases(self):
+        return self.admin_json("release", "list")["releases"]
+
+    def test_all_variants_are_published_at_once_and_repeating_is_success(self):
+        first = self.admin_json(*self.publish_arguments(driver("x64"), driver("any")))
+        self.assertEqual(first["release"], 1)
+        self.assertEqual([p["status"] for p in first["packages"]], ["stored", "stored"])
+        again = self.admin_json(*self.publish_arguments(driver("x64"), driver("any")))
+        self.assertEqual([p["digest"] for p in again["packages"]], [p["digest"] for p in first["packages"]])
+        self.assertEqual([p["status"] for p in again["packages"]], ["exists", "exists"])
+        self.assertEqual(len(self.releases()), 1)
+        self.assertEqual(len(self.releases()[0]["variants"]), 2)
+
+    def test_what_is_shown_is_what_is_signed(self):
+        said = self.admin(*self.publish_arguments(driver("any")))
+        import hashlib
+        self.assertIn(hashlib.sha256(driver("any").read_bytes()).hexdigest(), said.stderr)
+
+    def test_a_published_version_never_changes(self):
+        self.admin(*self.publish_arguments(driver("any")))
+        self.admin_fails(CONFLICT, *self.publish_arguments(driver("any", "1.0.1")), saying="new --version")
+        second = self.admin_json(*self.publish_arguments(driver("any", "1.0.1"), version="1.0.1"))
+        self.assertEqual(second["release"], 2)
+
+    def test_a_dry_run_sends_nothing(self):
+        said = self.admin_json(*self.publish_arguments(driver("any"), more=["--dry-run"]))
+        self.assertTrue(said["dry_run"])
+        self.assertEqual(self.releases(), [])
+
+    def test_packed_files_are_published_as_they_are(self):
+        packed = self.run_json("pack", driver("x64"), driver("any"), "--hardware-id", HARDWARE_ID, "--name", "thermo",
+                               "--version", "1.0.0", "--release", 7, "--key", self.server.publisher, "--root",
+                               self.server.root, "--out-dir", self.folder)["packages"]
+        files = [p["file"] for p in packed]
+        first = self.admin_json("publish", *files, "--root", self.server.root)
+        self.assertEqual([p["digest"] for p in first["packages"]], [p["digest"] for p in packed])
+        self.assertEqual(first["release"], 7)
+        again = self.admin_json("publish", *files, "--root", self.server.root)
+        self.assertEqual([p["status"] for p in again["packages"]], ["exists", "exists"])
+        self.admin_fails(CONFLICT, "publish", *files, "--version", "2.0.0", "--root", self.server.root)
+
+    def test_a_publisher_nobody_named_publishes_nothing(self):
+        stranger = self.server.new_publisher("stranger")
+        arguments = [a if a != self.server.publisher else stranger for a in self.publish_arguments(driver("any"))]
+        done = live.mpyd(*arguments, "--server", self.server.url, token_file=self.server.token_file, check=False)
+        self.assertIn(done.returncode, (NOT_AUTHORISED, VERIFICATION), done.stderr)
+        self.assertEqual(self.releases(), [])
+
+    def test_a_server_key_the_pinned_root_does_not_certify_gets_nothing(self):
+        self.run_ok("init", "--data", self.folder / "other", "--keys", self.folder / "other-keys")
+        arguments = [a if a != self.server.root else self.folder / "other-keys/root.mpyd"
+                     for a in self.publish_arguments(driver("any"))]
+        self.admin_fails(VERIFICATION, *arguments)
+        self.assertEqual(self.releases(), [])
+
+    def test_yank_takes_back_and_unyank_gives_again(self):
+        self.admin(*self.publish_arguments(driver("x64"), driver("any")))
+
+        def chosen():
+            return self.admin_json("explain", "--abi", "6.3-x64", "--hardware-id", HARDWARE_ID, "--revision", 3)["chosen"]
+
+        self.assertEqual(chosen()["abi"], "6.3-x64")
+        arguments = ("--hardware-id", HARDWARE_ID, "--version", "1.0.0")
+        self.admin("release", "yank", *arguments, "--abi", "6.3-x64")
+        self.assertEqual(chosen()["abi"], "6-any")
+        self.admin("release", "yank", *arguments)
+        self.assertIsNone(chosen())
+        self.admin("release", "unyank", *arguments)
+        self.assertEqual(chosen()["abi"], "6.3-x64")
+        self.admin_fails(NOT_FOUND, "release", "yank", "--hardware-id", HARDWARE_ID, "--version", "9.9.9")
+
+    def test_explain_says_why_not(self):
+        self.admin(*self.publish_arguments(driver("x64")))
+        said = self.admin_json("explain", "--abi", "6.3-armv7m", "--hardware-id", HARDWARE_ID, "--revision", 3)
+        self.assertIsNone(said["chosen"])
+        self.assertIn("x64", said["rejected"][0]["reason"])
+
+
+class Tokens(ServerTest):
+    def test_a_token_does_what_its_scopes_say_until_it_is_revoked(self):
+        self.server.delegate()
+        created = self.admin("token", "create", "--name", "ci", "--scope", "publish", "--scope", "read", "--expires", "30d")
+        token = created.stdout.strip()
+        self.assertNotIn(token, created.stderr)
+        as_ci = dict(env={"MPYD_TOKEN": token, "MPYD_SERVER": self.server.url})
+        self.run_ok(*self.publish_arguments(driver("any")), **as_ci)
+        self.run_fails(NOT_AUTHORISED, "token", "list", **as_ci)
+        self.run_fails(NOT_AUTHORISED, *self.delegate_arguments("hat:a:0001"), "--yes", **as_ci)
+        listed = self.admin("token", "list").stdout
+        self.assertIn("ci", listed)
+        self.assertNotIn(token, listed)
+        self.admin("token", "revoke", "ci")
+        self.run_fails(NOT_AUTHORISED, "release", "list", **as_ci)
+
+    def test_no_token_and_a_wrong_one_are_not_authorised(self):
+        server = {"MPYD_SERVER": self.server.url}
+        self.run_fails(NOT_AUTHORISED, "release", "list", env=server, saying="no token")
+        self.run_fails(NOT_AUTHORISED, "release", "list", env={**server, "MPYD_TOKEN": "wrong"})
+
+    def test_a_token_file_that_others_may_read_is_refused(self):
+        self.server.token_file.chmod(0o644)
+        self.admin_fails(NOT_AUTHORISED, "release", "list", saying="chmod 600")
+
+
+class Devices(ServerTest):
+    def provision(self, name="bench-1", out="identity"):
+        return self.admin_json("device", "provision", "--name", name, "--out", self.folder / out, "--root",
+                               self.server.root, "--device-server", f"127.0.0.1:{self.server.port}")
+
+    def test_provisioning_is_a_secret_file_and_an_enrolled_key_and_repeating_is_success(self):
+        said = self.provision()
+        identity = self.folder / "identity"
+        self.assert_secret(identity)
+        before = identity.read_bytes()
+        again = self.provision()
+        self.assertEqual((again["id"], again["public_key"]), (said["id"], said["public_key"]))
+        self.assertEqual(identity.read_bytes(), before)
+        devices = self.admin_json("device", "list")["devices"]
+        self.assertEqual([d["name"] for d in devices], ["bench-1"])
+        self.assertEqual(self.admin_json("device", "show", said["id"])["name"], "bench-1")
+        other = self.provision("bench-2", "identity2")
+        self.assertNotEqual(other["public_key"], said["public_key"])
+
+    def test_a_device_is_revoked(self):
+        said = self.provision()
+        self.admin("device", "revoke", said["id"])
+        self.assertTrue(self.admin_json("device", "list")["devices"][0]["revoked"])
+        self.admin_fails(NOT_FOUND, "device", "show", "00" * 16)
+
+    def test_the_audit_log_names_who_did_what(self):
+        self.provision()
+        events = self.admin_json("audit")["events"]
+        self.assertTrue(any("device" in json.dumps(e) for e in events), events)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,3 @@
+# Forgot something.
+def detach(device):
+    pass

@@ -1,0 +1,14 @@
+# Named like a module of MicroPython, which must not notice.
+HIJACKED = True
+
+
+def listdir(path="."):
+    return ["hijacked"]
+
+
+def attach(board):
+    return listdir
+
+
+def detach(device):
+    pass

@@ -1,0 +1,57 @@
+#!/usr/bin/python3
+"""run_with_server.py SERVER TEST.py: compiles the drivers of the tests, starts SERVER (scripted_server) with them, and
+runs TEST.py in MicroPython's unix port with a fresh folder and the folder of identity and images as arguments."""
+
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+REPO = HERE.parents[1]
+BUILD = REPO / "build"
+# Image, driver, product, configuration on the EEPROM, variant. One package per product.
+DRIVERS = (
+    ("thermo_x64", "thermo", "0001", "", "thermo/x64/thermo.mpy"),
+    ("thermo_any", "thermo", "0002", "", "thermo/any/thermo.mpy"),
+    ("os", "os", "0003", "", "os.mpy"),
+    ("check", "check", "0004", "", "check.mpy"),
+    ("raises_attach", "raises", "0005", "attach", "raises.mpy"),
+    ("raises_detach", "raises", "0006", "detach", "raises.mpy"),
+    ("body_raises", "body_raises", "0007", "", "body_raises.mpy"),
+    ("no_attach", "no_attach", "0008", "", "no_attach.mpy"),
+    ("python_native", "python_native", "0009", "", "python_native.mpy"),
+    ("trailing", "thermo", "000c", "", "trailing.mpy"),
+    ("hungry", "hungry", "000b", "", "hungry.mpy"),
+    ("curious", "curious", "000a", "a configuration", "curious.mpy"),
+)
+
+
+def compile_drivers(out):
+    subprocess.run([REPO / "deploy/driver", "build", REPO / "tests/drivers/thermo", "--arch", "x64,any", "--out",
+                    out / "thermo"], check=True, stdout=subprocess.DEVNULL)
+    for source in sorted((HERE / "drivers").glob("*.py")):
+        native = ["-march=x64", "-X", "emit=native"] if source.stem == "python_native" else []
+        subprocess.run([BUILD / "mpy-cross", *native, "-s", source.name, "-o", out / (source.stem + ".mpy"), source],
+                       check=True)
+    (out / "trailing.mpy").write_bytes((out / "thermo/any/thermo.mpy").read_bytes() + b"more")
+
+
+def main(server_program, test):
+    with tempfile.TemporaryDirectory(prefix="mpyd-test-") as folder:
+        given = pathlib.Path(folder) / "given"
+        given.mkdir()
+        compile_drivers(given)
+        arguments = [part for *words, file in DRIVERS for part in (*words, given / file)]
+        server = subprocess.Popen([server_program, given, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        try:
+            if server.stdout.readline() != b"ready\n":
+                return 1
+            return subprocess.run([BUILD / "micropython-unix", HERE / test, folder + "/run", given],
+                                  stdin=subprocess.DEVNULL).returncode
+        finally:
+            server.stdin.close()
+            server.wait(timeout=10)
+
+
+sys.exit(main(*sys.argv[1:]))

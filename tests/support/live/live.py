@@ -1,0 +1,335 @@
+"""What black-box tests need: a real daemon, real motherboards, and a network between them that one can watch and bend.
+
+Everything runs on loopback in a temporary folder. Standard library only.
+"""
+
+import json
+import os
+import pathlib
+import queue
+import shutil
+import socket
+import struct
+import subprocess
+import tempfile
+import threading
+import time
+
+REPO = pathlib.Path(__file__).resolve().parents[3]
+BUILD = REPO / "build"
+MPYD = BUILD / "mpyd"
+MICROPYTHON = BUILD / "micropython-unix"
+HARDWARE_ID = "hat:Meadow%20Instruments:0042"
+ENODEV = 19
+
+
+def mpyd(*args, check=True, token_file=None, env=None):
+    """Runs the command line; returns the completed process with text output."""
+    environment = dict(os.environ, **(env or {}))
+    if token_file:
+        environment["MPYD_TOKEN_FILE"] = str(token_file)
+    done = subprocess.run([MPYD, *map(str, args)], capture_output=True, text=True, timeout=60,
+                          stdin=subprocess.DEVNULL, env=environment)
+    if check and done.returncode != 0:
+        raise AssertionError(f"mpyd {' '.join(map(str, args))} ended with {done.returncode}\n{done.stdout}{done.stderr}")
+    return done
+
+
+def wait_for(what, condition, timeout_s=20.0):
+    """Polls until `condition()` is true and returns its value."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {timeout_s} s in vain for {what}")
+        time.sleep(0.02)
+
+
+class Server:
+    """An initialised mpyd with a publisher; `start` and `kill` at will, always on the same ports."""
+
+    def __init__(self, folder):
+        self.data = folder / "server"
+        self.keys = folder / "keys"
+        self.process = None
+        self.ports = None
+        mpyd("init", "--data", self.data, "--keys", self.keys)
+        self.root = self.keys / "root.mpyd"
+        self.token_file = self.keys / "admin.token"
+        self.publisher = self.new_publisher("publisher")
+
+    def new_publisher(self, name):
+        key = self.keys / f"{name}.key"
+        mpyd("keygen", "--role", "publisher", "--out", key)
+        return key
+
+    def start(self):
+        listen, admin = self.ports or (0, 0)
+        self.log = open(self.data.parent / "server.log", "ab")
+        self.process = subprocess.Popen(
+            [MPYD, "serve", "--data", self.data, "--listen", f"127.0.0.1:{listen}", "--admin-listen", f"127.0.0.1:{admin}"],
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        info = self.data / "serve.json"
+
+        def ready():
+            if self.process.poll() is not None:
+                raise AssertionError((self.data.parent / "server.log").read_text())
+            try:
+                said = json.loads(info.read_text())
+            except (OSError, ValueError):
+                return None
+            return said if said.get("pid") == self.process.pid else None
+
+        said = wait_for("the daemon to listen", ready)
+        self.ports = tuple(int(said[name].rsplit(":", 1)[1]) for name in ("listen", "admin_listen"))
+        return self
+
+    @property
+    def port(self):
+        return self.ports[0]
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.ports[1]}"
+
+    def stop(self):
+        if self.process:
+            self.process.terminate()
+            code = self.process.wait(timeout=20)
+            self.process = None
+            self.log.close()
+            return code
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        self.process = None
+        self.log.close()
+
+    def admin(self, *args, **kwargs):
+        return mpyd(*args, "--server", self.url, token_file=self.token_file, **kwargs)
+
+    def delegate(self, hardware_id=HARDWARE_ID, name="thermo", publisher=None):
+        key = publisher or self.publisher
+        return self.admin("trust", "delegate", "--hardware-id", hardware_id, "--name", name, "--publisher", f"{key}.pub",
+                          "--key", self.keys / "targets.key", "--root", self.root, "--yes")
+
+    def publish(self, *files, hardware_id=HARDWARE_ID, name="thermo", version="1.0.0", publisher=None, more=(), check=True):
+        return self.admin("publish", *files, "--hardware-id", hardware_id, "--name", name, "--version", version,
+                          "--key", publisher or self.publisher, "--root", self.root, *more, check=check)
+
+    def provision(self, name, out, port=None):
+        self.admin("device", "provision", "--name", name, "--out", out, "--root", self.root,
+                   "--device-server", f"127.0.0.1:{port or self.port}")
+        return out
+
+
+class Wire:
+    """A TCP relay that keeps every byte of both directions, and may change what goes to the device.
+
+    `tamper(data, offset)` gets each piece of an answer and its offset in it, and returns what is passed on.
+    """
+
+    def __init__(self, target_port):
+        self.target_port = target_port
+        self.captured = bytearray()
+        self.tamper = None
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._relay, args=(client,), daemon=True).start()
+
+    def _relay(self, client):
+        try:
+            server = socket.create_connection(("127.0.0.1", self.target_port))
+        except OSError:
+            # As if nobody listened there: a reset, not an orderly close.
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.close()
+            return
+        state = {"request": b""}
+        back = threading.Thread(target=self._pump, args=(server, client, state, True), daemon=True)
+        back.start()
+        self._pump(client, server, state, False)
+        back.join(timeout=10)
+        client.close()
+        server.close()
+
+    def _pump(self, source, sink, state, to_device):
+        offset = 0
+        try:
+            while data := source.recv(65536):
+                self.captured += data
+                if to_device:
+                    if self.tamper:
+                        data = self.tamper(data, offset, state["request"])
+                    offset += len(data)
+                else:
+                    state["request"] += data
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def close(self):
+        self.listener.close()
+
+
+def flip_in_package(bit):
+    """A tamper function: flips one bit of a package's body, counted from the end of the HTTP head."""
+    progress = {}
+
+    def tamper(data, offset, request):
+        if not request.startswith(b"GET /v1/packages/"):
+            return data
+        state = progress.setdefault(id(request), {"head": b"", "at": None})
+        if offset == 0:
+            state = progress[id(request)] = {"head": b"", "at": None}
+        if state["at"] is None:
+            state["head"] += data
+            end = state["head"].find(b"\r\n\r\n")
+            if end < 0:
+                return data
+            state["at"] = end + 4 + bit // 8 - offset
+        at = state["at"]
+        if 0 <= at < len(data):
+            data = bytearray(data)
+            data[at] ^= 1 << bit % 8
+            data = bytes(data)
+        state["at"] = at - len(data)
+        return data
+
+    return tamper
+
+
+class Motherboard:
+    """MicroPython with the agent on a directory bus; slots are folders behind an emulated mux."""
+
+    def __init__(self, folder, identity, **options):
+        self.folder = folder
+        self.bus = folder / "bus"
+        self.cache = folder / "cache"
+        self.bus.mkdir(parents=True, exist_ok=True)
+        self.identity = identity
+        self.options = options
+        self.events = []
+        self.answers = queue.Queue()
+        self.process = None
+
+    def start(self):
+        arguments = dict(bus=str(self.bus), identity=str(self.identity), cache=str(self.cache), **self.options)
+        self.events = []
+        self.process = subprocess.Popen([MICROPYTHON, REPO / "tests/support/live/motherboard.py", json.dumps(arguments)],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.errors = []
+        self.readers = [threading.Thread(target=self._read, args=(self.process.stdout,), daemon=True),
+                        threading.Thread(target=self._read_errors, args=(self.process.stderr,), daemon=True)]
+        for reader in self.readers:
+            reader.start()
+        return self
+
+    def _read(self, stream):
+        for line in stream:
+            try:
+                said = json.loads(line)
+            except ValueError:
+                self.errors.append(line)
+                continue
+            (self.events.append if "event" in said else self.answers.put)(said)
+
+    def _read_errors(self, stream):
+        self.errors.extend(stream)
+
+    def stop(self):
+        if self.process:
+            self.process.stdin.close()
+            code = self.process.wait(timeout=20)
+            for reader in self.readers:
+                reader.join(timeout=5)
+            self.process.stdout.close()
+            self.process.stderr.close()
+            self.process = None
+            if code != 0:
+                raise AssertionError(f"the motherboard ended with {code}\n{''.join(self.errors)}")
+
+    def ask(self, do, **fields):
+        """Sends a command and returns the whole answer object."""
+        self.process.stdin.write(json.dumps(dict(do=do, **fields)) + "\n")
+        self.process.stdin.flush()
+        try:
+            return self.answers.get(timeout=20)
+        except queue.Empty:
+            raise AssertionError(f"no answer to {do}\n{''.join(self.errors)}") from None
+
+    def call(self, slot, method, *args):
+        said = self.ask("call", slot=slot, method=method, args=args)
+        if "answer" not in said:
+            raise AssertionError(said)
+        return said["answer"]
+
+    def wait_event(self, kind, slot=None, count=1, timeout_s=20.0):
+        """The `count`-th event of this kind (for this slot)."""
+        def found():
+            if self.process.poll() is not None:
+                raise AssertionError(f"the motherboard ended with {self.process.returncode}\n{''.join(self.errors)}")
+            matching = [e for e in self.events if e["event"] == kind and slot in (None, e["slot"])]
+            return matching[count - 1] if len(matching) >= count else None
+
+        try:
+            return wait_for(kind, found, timeout_s)
+        except AssertionError as failure:
+            raise AssertionError(f"{failure}\nevents: {self.events}\n{''.join(self.errors)}") from None
+
+    def count(self, kind, slot=None):
+        return sum(1 for e in self.events if e["event"] == kind and slot in (None, e["slot"]))
+
+    def plug(self, slot, image, sensor_mdeg=None):
+        """Adds a board: first its sensor, then, in one step, its EEPROM."""
+        place = self.bus / f"slot{slot}"
+        place.mkdir(exist_ok=True)
+        if sensor_mdeg is not None:
+            self.set_temperature(slot, sensor_mdeg)
+        shutil.copy(image, place / ".50.eep.new")
+        os.replace(place / ".50.eep.new", place / "50.eep")
+
+    def pull(self, slot):
+        shutil.rmtree(self.bus / f"slot{slot}")
+
+    def set_temperature(self, slot, mdeg):
+        """Sets the register file of a TMP105: 12 bits of 1/16 degree, left-aligned."""
+        raw = (round(mdeg * 16 / 1000) << 4) & 0xFFFF
+        place = self.bus / f"slot{slot}"
+        registers = {0: f"{raw >> 8:02x} {raw & 255:02x}", 1: "00", 2: "4b 00", 3: "50 00"}
+        path = place / "48.regs"
+        if path.exists():
+            for line in path.read_text().splitlines():
+                number, _, value = line.partition(":")
+                if number.strip() and int(number, 16) != 0:
+                    registers[int(number, 16)] = value.strip()
+        new = place / ".48.regs.new"
+        new.write_text("".join(f"{n:02x}: {v}\n" for n, v in sorted(registers.items())))
+        os.replace(new, path)
+
+
+def build_driver(source, out, name=None):
+    """Builds a driver's variants for x64 and bytecode; returns their paths."""
+    arguments = [REPO / "deploy/driver", "build", source, "--arch", "x64,any", "--out", out]
+    if name:
+        arguments += ["--name", name]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
+    if done.returncode != 0:
+        raise AssertionError(done.stdout + done.stderr)
+    return {pathlib.Path(line).parent.name: pathlib.Path(line) for line in done.stdout.splitlines()}
+
+
+def temporary_folder():
+    return pathlib.Path(tempfile.mkdtemp(prefix="mpyd-test-"))

@@ -1,0 +1,308 @@
+#include "protocol/eeprom/hat.hpp"
+
+#include <algorithm>
+#include <string>
+
+#include "protocol/checksum.hpp"
+#include "protocol/eeprom/hat_writer.hpp"
+#include "protocol/eeprom/record.hpp"
+#include "protocol/limits.hpp"
+#include "tests/support/bytes.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace mpyd;
+using namespace mpyd::eeprom;
+using mpyd::test::Buffer;
+using mpyd::test::from_hex;
+
+namespace {
+
+constexpr std::uint32_t kVendorAtom = 1;
+constexpr std::uint32_t kCustomAtom = 4;
+
+Result<BoardIdentity> identify_image(Bytes image) {
+  ImageSource source(image);
+  return identify(source);
+}
+
+Errc error_of(Bytes image) {
+  const auto identity = identify_image(image);
+  REQUIRE(!identity);
+  return identity.error();
+}
+
+bool same_identity(const BoardIdentity& a, const BoardIdentity& b) {
+  return a.hardware_id == b.hardware_id && a.revision == b.revision &&
+         std::equal(a.serial.begin(), a.serial.end(), b.serial.begin(), b.serial.end()) &&
+         a.package == b.package && a.key_block == b.key_block && a.configuration == b.configuration;
+}
+
+Buffer record(RecordKind kind, Bytes data) {
+  Buffer out(kRecordHeaderBytes);
+  format_record_header({kind, static_cast<std::uint32_t>(data.size())}, out);
+  out.insert(out.end(), data.begin(), data.end());
+  return out;
+}
+
+// Builds images that the writer refuses to build.
+struct Image {
+  Buffer bytes = from_hex("522d5069 02 00 0000 00000000");
+  std::uint32_t atoms = 0;
+
+  Image& atom(std::uint32_t type, Bytes data) {
+    Buffer head(8);
+    store_le16(head, 0, type);
+    store_le16(head, 2, atoms++);
+    store_le32(head, 4, static_cast<std::uint32_t>(data.size() + 2));
+    const Buffer whole = test::concat(head, data);
+    Buffer crc(2);
+    store_le16(crc, 0, crc16_arc(0, whole));
+    bytes = test::concat(test::concat(bytes, whole), crc);
+    store_le16(bytes, 6, atoms);
+    store_le32(bytes, 8, static_cast<std::uint32_t>(bytes.size()));
+    return *this;
+  }
+  Image& vendor(std::string_view vendor, std::string_view product = "p") {
+    Buffer data(22);
+    store_le16(data, 16, 0xabcd);
+    store_le16(data, 18, 5);
+    store_u8(data, 20, static_cast<std::uint32_t>(vendor.size()));
+    store_u8(data, 21, static_cast<std::uint32_t>(product.size()));
+    return atom(kVendorAtom, test::concat(test::concat(data, as_bytes(vendor)), as_bytes(product)));
+  }
+};
+
+}  // namespace
+
+TEST_CASE("HAT images of the format's own tool say who they are") {
+  struct Row {
+    std::string file, hardware_id, serial;
+    std::uint32_t revision;
+  };
+  const Row kRows[] = {
+      {"hat-plus-thermo.eep", "hat:Meadow%20Instruments:0042", "2f0c6a1e5b7d4c3a9e217a5f1b8c4d10",
+       3                                                                                            },
+      {"hat-v1-relay.eep",    "hat:Meadow%20Instruments:1007", "9b1d2c3e0a4f4e558b66c1d2e3f4a5b6", 1},
+  };
+  for (const Row& row : kRows) {
+    INFO(row.file);
+    const auto identity = identify_image(test::read_vector(row.file));
+    REQUIRE(identity);
+    CHECK(std::string(identity->hardware_id.view()) == row.hardware_id);
+    CHECK(identity->revision == row.revision);
+    CHECK(
+        same_bytes(Bytes(identity->serial.begin(), identity->serial.size()), from_hex(row.serial)));
+    // The vector's first custom atom starts like a record of ours but is too short for one.
+    CHECK(identity->package == Extent{});
+    CHECK(identity->key_block == Extent{});
+    CHECK(identity->configuration == Extent{});
+  }
+}
+
+TEST_CASE("A29 every proper prefix of an EEPROM image fails cleanly") {
+  for (const std::string file : {"hat-plus-thermo.eep", "hat-v1-relay.eep"}) {
+    const Buffer image = test::read_vector(file);
+    for (std::size_t size = 0; size < image.size(); ++size) {
+      INFO(file << " cut to " << size);
+      CHECK(error_of(Bytes(image).first(size)) == Errc::truncated);
+    }
+  }
+}
+
+TEST_CASE("A02 every single bit flip of an EEPROM image is detected or changes nothing") {
+  // A package proves itself, so a large one's checksum is not read; its extent must not move.
+  const std::string config(40, 'c');
+  const Buffer package = record(RecordKind::package, test::Random(1).bytes(1100));
+  const Buffer key_block = record(RecordKind::key_block, test::Random(2).bytes(90));
+  Buffer own(2048);
+  own.resize(write_hat({.vendor = "Meadow",
+                        .package = package,
+                        .key_block = key_block,
+                        .configuration = as_bytes(config)},
+                       own)
+                 .value());
+  Buffer package_last(2048);
+  package_last.resize(write_hat({.vendor = "Meadow", .package = package}, package_last).value());
+  for (const Buffer& image : {test::read_vector("hat-plus-thermo.eep"),
+                              test::read_vector("hat-v1-relay.eep"), own, package_last}) {
+    // On a real EEPROM the image is followed by erased memory.
+    Buffer chip = image;
+    chip.resize(2 * image.size(), std::byte{0xff});
+    for (const Buffer& whole : {image, chip}) {
+      const BoardIdentity good = identify_image(whole).value();
+      for (std::size_t bit = 0; bit < image.size() * 8; ++bit) {
+        const auto identity = identify_image(test::with_flipped_bit(whole, bit));
+        if (!identity || same_identity(*identity, good)) continue;
+        FAIL("bit " << bit << " changes the identity unnoticed");
+      }
+    }
+  }
+}
+
+TEST_CASE("our records are found in custom atoms, and their extents cover them") {
+  const Buffer package = record(RecordKind::package, as_bytes("package bytes"));
+  const Buffer key_block = record(RecordKind::key_block, as_bytes("keys"));
+  Buffer image(4096);
+  HatContent content{.vendor = "Meadow Instruments",
+                     .product = "Thermo board",
+                     .product_id = 0x42,
+                     .product_version = 3,
+                     .package = package,
+                     .key_block = key_block,
+                     .configuration = as_bytes("gain=2")};
+  content.uuid[0] = std::byte{0x2f};
+  content.uuid[15] = std::byte{0x10};
+  image.resize(write_hat(content, image).value());
+
+  const auto identity = identify_image(image);
+  REQUIRE(identity);
+  CHECK(std::string(identity->hardware_id.view()) == "hat:Meadow%20Instruments:0042");
+  CHECK(identity->revision == 3);
+  REQUIRE(identity->serial.size() == 16);
+  CHECK(identity->serial[0] == std::byte{0x2f});
+  CHECK(identity->serial[15] == std::byte{0x10});
+  const auto part = [&](Extent e) { return Bytes(image).subspan(e.offset, e.length); };
+  CHECK(same_bytes(part(identity->package), package));
+  CHECK(same_bytes(part(identity->key_block), key_block));
+  CHECK(same_bytes(part(identity->configuration), as_bytes("gain=2")));
+}
+
+TEST_CASE("a board without UUID has no serial") {
+  const auto identity = identify_image(Image().vendor("V").bytes);
+  REQUIRE(identity);
+  CHECK(identity->serial.empty());
+  CHECK(std::string(identity->hardware_id.view()) == "hat:V:abcd");
+  CHECK(identity->revision == 5);
+}
+
+TEST_CASE("a blank, foreign or hostile EEPROM is named as what it is") {
+  CHECK(error_of(Buffer(64, std::byte{0xff})) == Errc::blank);
+  CHECK(error_of(Buffer(64, std::byte{0x00})) == Errc::blank);
+  CHECK(error_of(Buffer(64, std::byte{0x55})) == Errc::bad_magic);
+  CHECK(error_of(Buffer(8, std::byte{0xff})) == Errc::truncated);
+  CHECK(error_of(Buffer{}) == Errc::truncated);
+  Buffer version3 = Image().vendor("V").bytes;
+  version3[4] = std::byte{3};
+  CHECK(error_of(version3) == Errc::bad_magic);
+  CHECK(error_of(Image().atom(kCustomAtom, Buffer(30)).bytes) == Errc::malformed);  // no vendor
+  CHECK(error_of(Image().vendor("").bytes) == Errc::malformed);
+  CHECK(error_of(Image().vendor(std::string(255, 'a')).bytes) == Errc::limit);
+  CHECK(error_of(Image().vendor(std::string(40, ' ')).bytes) == Errc::limit);
+}
+
+TEST_CASE("A29 absurd lengths and counts of a HAT are refused before anything is read there") {
+  const Buffer good = Image().vendor("Vendor").atom(kCustomAtom, Buffer(9)).bytes;
+  REQUIRE(identify_image(good));
+  const auto with16 = [&](std::size_t at, std::uint32_t value) {
+    Buffer image = good;
+    store_le16(image, at, value);
+    return image;
+  };
+  const auto with32 = [&](std::size_t at, std::uint32_t value) {
+    Buffer image = good;
+    store_le32(image, at, value);
+    return image;
+  };
+  CHECK(error_of(with16(6, 33)) == Errc::limit);
+  CHECK(error_of(with16(6, 0xffff)) == Errc::limit);
+  CHECK(error_of(with16(6, 32)) == Errc::truncated);
+  CHECK(error_of(with16(6, 0)) == Errc::malformed);
+  CHECK(error_of(with16(6, 1)) == Errc::malformed);  // an atom behind the last counted one
+  CHECK(error_of(with32(8, 0xffffffff)) == Errc::limit);
+  CHECK(error_of(with32(8, kEepromBytesMax)) == Errc::truncated);
+  for (std::uint32_t end = 0; end < good.size(); ++end)
+    CHECK(error_of(with32(8, end)) == Errc::truncated);
+  for (std::uint32_t length : {0U, 1U}) CHECK(error_of(with32(16, length)) == Errc::malformed);
+  for (std::uint32_t length : {0x7fffffffU, 0x80000000U, 0xfffffff4U, 0xffffffffU})
+    CHECK(error_of(with32(16, length)) == Errc::truncated);
+}
+
+TEST_CASE("strings of a vendor atom may not reach beyond it") {
+  Buffer data(22 + 4);
+  store_u8(data, 20, 4);
+  store_u8(data, 21, 1);
+  CHECK(error_of(Image().atom(kVendorAtom, data).bytes) == Errc::truncated);
+  store_u8(data, 21, 0);
+  CHECK(identify_image(Image().atom(kVendorAtom, data).bytes));
+  CHECK(error_of(Image().atom(kVendorAtom, Bytes(data).first(21)).bytes) == Errc::truncated);
+}
+
+TEST_CASE("A30 our records on a HAT are bounded by their atom, configuration by 1 KiB") {
+  const auto custom = [](RecordKind kind, std::uint32_t claimed, std::size_t present) {
+    Buffer data(kRecordHeaderBytes + present);
+    format_record_header({kind, claimed}, data);
+    return Image().vendor("V").atom(kCustomAtom, data).bytes;
+  };
+  CHECK(identify_image(custom(RecordKind::package, 10, 10))->package.length == 19);
+  CHECK(error_of(custom(RecordKind::package, 11, 10)) == Errc::truncated);
+  CHECK(error_of(custom(RecordKind::key_block, 0xffffffff, 10)) == Errc::truncated);
+  CHECK(identify_image(custom(RecordKind::configuration, 1024, 1024))->configuration.length ==
+        1024);
+  CHECK(error_of(custom(RecordKind::configuration, 1025, 1025)) == Errc::limit);
+}
+
+TEST_CASE("custom atoms of other people are ignored, and the first vendor atom counts") {
+  const auto identity = identify_image(Image()
+                                           .vendor("First")
+                                           .atom(kCustomAtom, as_bytes("somebody else's data"))
+                                           .atom(kCustomAtom, from_hex("6d707964 63 00000000"))
+                                           .atom(kCustomAtom, {})
+                                           .atom(2, Buffer(30))
+                                           .vendor("Second")
+                                           .bytes);
+  REQUIRE(identity);
+  CHECK(std::string(identity->hardware_id.view()) == "hat:First:abcd");
+  CHECK(identity->package == Extent{});
+}
+
+TEST_CASE("padding inside a HAT image is no atom") {
+  for (std::byte padding : {std::byte{0x00}, std::byte{0xff}}) {
+    Buffer image = Image().vendor("Padded").bytes;
+    image.resize(image.size() + 33, padding);
+    store_le32(image, 8, static_cast<std::uint32_t>(image.size()));
+    CHECK(identify_image(image));
+  }
+}
+
+TEST_CASE("the HAT writer refuses what no reader would accept") {
+  Buffer image(kEepromBytesMax + 4096);
+  const Buffer large = record(RecordKind::package, Buffer(kEepromBytesMax));
+  CHECK(write_hat({.vendor = ""}, image).error() == Errc::malformed);
+  CHECK(write_hat({.vendor = std::string(256, 'v')}, image).error() == Errc::limit);
+  CHECK(write_hat({.vendor = "v", .configuration = Bytes(image).first(1025)}, image).error() ==
+        Errc::limit);
+  CHECK(write_hat({.vendor = "v", .package = large}, image).error() == Errc::limit);
+  for (std::size_t room = 0; room < 45; ++room)
+    CHECK(write_hat({.vendor = "v"}, MutableBytes(image).first(room)).has_value() == (room >= 45));
+  CHECK(write_hat({.vendor = "v"}, MutableBytes(image).first(45)) == 45);
+}
+
+TEST_CASE("a large package is found without reading it through") {
+  const Buffer package = record(RecordKind::package, Buffer(7000));
+  Buffer image(8192);
+  image.resize(write_hat({.vendor = "Meadow", .package = package}, image).value());
+  struct Counting final : Source {
+    explicit Counting(Bytes bytes) : image(bytes) {}
+    Result<void> read(std::uint32_t offset, MutableBytes out) override {
+      bytes_read += out.size();
+      return image.read(offset, out);
+    }
+    std::uint32_t size() const override { return image.size(); }
+    ImageSource image;
+    std::size_t bytes_read = 0;
+  } source(image);
+  REQUIRE(identify(source));
+  CHECK(source.bytes_read < 256);
+}
+
+TEST_CASE("any bytes at all are read to an identity or an error") {
+  test::Random random(3);
+  const Buffer good = test::read_vector("hat-plus-thermo.eep");
+  for (int i = 0; i < 3000; ++i) {
+    Buffer image = good;
+    for (std::size_t changes = 1 + random.below(6); changes > 0; --changes)
+      image[random.below(image.size())] = static_cast<std::byte>(random.next());
+    identify_image(image);
+  }
+  SUCCEED("no crash, no read outside the image");
+}

@@ -1,0 +1,38 @@
+#include "server/http/json_fields.hpp"
+
+#include "tests/support/catch.hpp"
+
+namespace mpyd::server::http {
+
+TEST_CASE("fields are read by type; null is absent; unknown keys are named") {
+  const auto object = parse_json_object(
+      R"({"a":"x","n":7,"big":4294967296,"neg":-1,"real":1.5,"flag":true,"none":null,"list":["a"],"b":"aGk="})");
+  REQUIRE(object);
+  JsonFields fields(*object);
+  CHECK(fields.text("a").value() == "x");
+  CHECK(fields.text("n").error().message == "the field 'n' must be a text");
+  CHECK(fields.number("n", 10).value() == 7);
+  CHECK_FALSE(fields.number("n", 6));
+  CHECK_FALSE(fields.number("big", 0xffffffff));
+  CHECK_FALSE(fields.number("neg", 10));
+  CHECK_FALSE(fields.number("real", 10));
+  CHECK_FALSE(fields.number("absent", 10));
+  CHECK_FALSE(fields.optional_number("none", 10).value());
+  CHECK(fields.flag("flag").value());
+  CHECK_FALSE(fields.flag("absent").value());
+  CHECK(fields.text_or("none", "default").value() == "default");
+  CHECK(fields.texts("list").value() == std::vector<std::string>{"a"});
+  CHECK(fields.done().error().message == "there is no field 'b'");
+  CHECK(as_text(fields.base64("b").value()) == "hi");
+  CHECK(fields.done());
+}
+
+TEST_CASE("bodies that are no JSON object are malformed") {
+  for (const char* body : {"", "{", "[]", "7", "{\"a\":1}x"})
+    CHECK(parse_json_object(body).error().code == Errc::malformed);
+  std::string deep;
+  for (int i = 0; i < 1000; ++i) deep += "{\"a\":";
+  CHECK(parse_json_object(deep).error().code == Errc::malformed);
+}
+
+}  // namespace mpyd::server::http

@@ -1,0 +1,56 @@
+#include "server/services/token_service.hpp"
+
+#include "tests/support/catch.hpp"
+#include "tests/support/server/world.hpp"
+
+namespace mpyd::server {
+using test::must;
+using test::ServerWorld;
+
+TEST_CASE("a token authorises what its scopes allow, under its name") {
+  ServerWorld world;
+  const auto made = must(world.tokens.create({.name = "ci", .scopes = Scopes::publish}, "test"));
+  CHECK(made.text.size() <= 64);
+  CHECK(must(world.tokens.authorise(made.text, Scopes::publish)) == "ci");
+  CHECK(world.tokens.authorise(made.text, Scopes::admin).error().code == Errc::forbidden);
+  CHECK(world.tokens.authorise(made.text + "x", Scopes::read).error().code == Errc::unauthorised);
+  CHECK(world.tokens.authorise("", Scopes::read).error().code == Errc::unauthorised);
+}
+
+TEST_CASE("A38 expired, used up and revoked tokens authorise nothing") {
+  ServerWorld world;
+  const auto expiring = must(world.tokens.create(
+      {.name = "short", .scopes = Scopes::read, .expires_unix_s = world.clock.now + 10}, "test"));
+  const auto single = must(
+      world.tokens.create({.name = "once", .scopes = Scopes::read, .single_use = true}, "test"));
+  const auto revoked = must(world.tokens.create({.name = "gone", .scopes = Scopes::read}, "test"));
+  must(world.tokens.revoke("gone", "test"));
+  CHECK(world.tokens.authorise(single.text, Scopes::read));
+  CHECK(world.tokens.authorise(expiring.text, Scopes::read));
+  world.clock.now += 10;
+  for (const std::string& text : {expiring.text, single.text, revoked.text})
+    CHECK(world.tokens.authorise(text, Scopes::read).error().code == Errc::unauthorised);
+}
+
+TEST_CASE("the text of a token is stored nowhere") {
+  ServerWorld world;
+  const auto made = must(world.tokens.create({.name = "ci", .scopes = Scopes::publish}, "test"));
+  must(world.tokens.authorise(made.text, Scopes::read));
+  for (const auto& file : std::filesystem::directory_iterator(world.directory.path())) {
+    std::ifstream in(file.path(), std::ios::binary);
+    const std::string content{std::istreambuf_iterator<char>(in), {}};
+    CHECK(content.find(made.text.substr(5)) == std::string::npos);
+  }
+}
+
+TEST_CASE("names of tokens are unique and plain") {
+  ServerWorld world;
+  must(world.tokens.create({.name = "ci", .scopes = Scopes::read}, "test"));
+  CHECK(world.tokens.create({.name = "ci", .scopes = Scopes::read}, "t").error().code ==
+        Errc::conflict);
+  for (const char* name : {"", "a b", "../x", "A"})
+    CHECK(world.tokens.create({.name = name, .scopes = Scopes::read}, "t").error().code ==
+          Errc::invalid_argument);
+}
+
+}  // namespace mpyd::server
