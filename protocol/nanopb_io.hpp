@@ -80,7 +80,7 @@ void assign(Array& array, Bytes from) {
 template <std::size_t N>
 void assign(char (&array)[N], std::string_view from) {
   const std::size_t size = from.size() < N ? from.size() : N - 1;
-  std::memcpy(array, from.data(), size);
+  if (size != 0) std::memcpy(array, from.data(), size);
   array[size] = '\0';
 }
 // Errors: malformed if the size is neither right nor, where allowed, zero.

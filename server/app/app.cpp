@@ -1,9 +1,9 @@
 #include "server/app/app.hpp"
 
-#include <boost/json.hpp>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
+#include <boost/json.hpp>
 
 #include "server/app/data_dir.hpp"
 #include "server/http/routes.hpp"
@@ -32,16 +32,15 @@ class App {
         sync_(*store_, trust_, resolve_, server_key_, clock_),
         device_application_(http::make_device_application(
             {.sync = sync_, .trust = trust_, .releases = releases_, .health = health_})),
-        admin_application_(
-            http::make_admin_application({.trust = trust_,
-                                          .publish = publish_,
-                                          .releases = releases_,
-                                          .devices = devices_,
-                                          .tokens = tokens_,
-                                          .resolve = resolve_,
-                                          .audit = audit_,
-                                          .health = health_,
-                                          .server_key = server_key_.public_key})) {}
+        admin_application_(http::make_admin_application({.trust = trust_,
+                                                         .publish = publish_,
+                                                         .releases = releases_,
+                                                         .devices = devices_,
+                                                         .tokens = tokens_,
+                                                         .resolve = resolve_,
+                                                         .audit = audit_,
+                                                         .health = health_,
+                                                         .server_key = server_key_.public_key})) {}
 
   Result<void> load() {
     MPYD_TRY(trust_.load());
@@ -76,9 +75,10 @@ Result<void> check_exposure(const ServeConfig& config) {
     return fail(Errc::invalid_argument, "--tls-cert and --tls-key go together");
   MPYD_TRY_ASSIGN(const bool loopback, http::is_loopback(config.admin_listen));
   if (loopback || !config.tls_cert.empty() || !config.behind_proxy.empty()) return {};
-  return fail(Errc::forbidden, "the admin listener " + config.admin_listen +
-                                   " is reachable from other machines in clear; give --tls-cert and "
-                                   "--tls-key, or --behind-proxy CIDR");
+  return fail(Errc::forbidden,
+              "the admin listener " + config.admin_listen +
+                  " is reachable from other machines in clear; give --tls-cert and "
+                  "--tls-key, or --behind-proxy CIDR");
 }
 
 Result<FileLock> lock_data(const std::string& data_dir) {
@@ -105,7 +105,10 @@ class ServeInfo {
   static Result<ServeInfo> write(const std::string& path, const std::string& listen,
                                  const std::string& admin_listen) {
     const std::string text = boost::json::serialize(boost::json::object{
-        {"listen", listen}, {"admin_listen", admin_listen}, {"pid", ::getpid()}});
+        {"listen",       listen      },
+        {"admin_listen", admin_listen},
+        {"pid",          ::getpid()  }
+    });
     MPYD_TRY(write_file(path, as_bytes(text + "\n"), 0600));
     return ServeInfo(path);
   }
@@ -137,8 +140,8 @@ Result<void> serve(const ServeConfig& config) {
   MPYD_TRY_ASSIGN(const std::string admin_listen,
                   server.listen({config.admin_listen, app.admin_application(), config.tls_cert,
                                  config.tls_key, config.behind_proxy}));
-  MPYD_TRY_ASSIGN(const ServeInfo info, ServeInfo::write(serve_info_path(config.data_dir), listen,
-                                                         admin_listen));
+  MPYD_TRY_ASSIGN(const ServeInfo info,
+                  ServeInfo::write(serve_info_path(config.data_dir), listen, admin_listen));
   spdlog::info("mpyd {} serves {}: devices on {}, administration on {}", build_version(),
                config.data_dir, listen, admin_listen);
   server.run();

@@ -12,7 +12,7 @@ struct ServeConfig {
   std::string data_dir;
   std::string listen = "127.0.0.1:8780";        // devices and packages; port 0: any free one
   std::string admin_listen = "127.0.0.1:8781";  // /v1/admin; beyond loopback needs TLS or a proxy
-  std::string tls_cert;      // PEM files for the admin listener; both or none
+  std::string tls_cert;                         // PEM files for the admin listener; both or none
   std::string tls_key;
   std::string behind_proxy;  // CIDR: admin connections come from there only; TLS ends at the proxy
   unsigned connections_max = 1024;  // of both listeners together

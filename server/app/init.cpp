@@ -1,7 +1,7 @@
 #include "server/app/init.hpp"
 
-#include <boost/json.hpp>
 #include <unistd.h>
+#include <boost/json.hpp>
 
 #include "protocol/trust/verify.hpp"
 #include "server/app/data_dir.hpp"

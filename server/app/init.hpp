@@ -16,7 +16,7 @@ struct InitRequest {
 };
 
 struct InitReport {
-  std::string database;          // paths
+  std::string database;  // paths
   std::string server_key_file;
   std::string root_fingerprint;  // hex SHA-256 of the root's body
   std::string admin_token;       // secret: the caller writes it to a file of mode 0600

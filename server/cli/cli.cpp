@@ -123,6 +123,8 @@ void Program::add_server_commands() {
   app->add_option("--keys", init->keys_dir,
                   "Directory for root and targets keys and the first admin token")
       ->required();
+  app->add_flag("--with-publisher", init->with_publisher,
+                "Also make a publisher key, for boards of your own");
   add_passphrase(app, init->passphrase_file);
 
   auto config = std::make_shared<ServeConfig>();

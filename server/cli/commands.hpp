@@ -15,7 +15,8 @@ namespace mpyd::server::cli {
 struct InitOptions {
   std::string data_dir;
   std::string keys_dir;
-  std::string passphrase_file;  // of the new root and targets keys; empty: none
+  std::string passphrase_file;  // of the new keys; empty: none
+  bool with_publisher = false;  // also a publisher key, for who makes boards of his own
 };
 Outcome<void> run_init(const InitOptions& options, const Output& out);
 

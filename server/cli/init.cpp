@@ -90,7 +90,9 @@ Outcome<void> run_init(const InitOptions& options, const Output& out) {
   const std::string targets_key_file = options.keys_dir + "/targets.key";
   const std::string root_file = options.keys_dir + "/root.mpyd";
   const std::string token_file = options.keys_dir + "/admin.token";
+  const std::string publisher_key_file = options.keys_dir + "/publisher.key";
   MPYD_TRY(refuse_existing({root_key_file, targets_key_file, root_file, token_file}));
+  if (options.with_publisher) MPYD_TRY(refuse_existing({publisher_key_file}));
   MPYD_TRY_ASSIGN(const LockedBytes passphrase, new_passphrase(options.passphrase_file));
   MPYD_TRY(make_directory(options.keys_dir, 0700));
 
@@ -103,6 +105,9 @@ Outcome<void> run_init(const InitOptions& options, const Output& out) {
   NewFiles made;
   MPYD_TRY(write_key(root_key_file, root_key, passphrase.span(), made));
   MPYD_TRY(write_key(targets_key_file, targets_key, passphrase.span(), made));
+  if (options.with_publisher)
+    MPYD_TRY(write_key(publisher_key_file, make_signing_key(KeyRole::publisher),
+                       passphrase.span(), made));
   MPYD_TRY(create_file(root_file, signed_root, 0644));
   made.add(root_file);
   MPYD_TRY_ASSIGN(const InitReport report, init_data({.data_dir = options.data_dir,
@@ -111,22 +116,26 @@ Outcome<void> run_init(const InitOptions& options, const Output& out) {
   made.keep();
   MPYD_TRY(create_file(token_file, as_bytes(report.admin_token + "\n"), 0600));
 
-  out.result(
-      {
-          {"data",             options.data_dir       },
-          {"database",         report.database        },
-          {"server_key_file",  report.server_key_file },
-          {"root_key_file",    root_key_file          },
-          {"targets_key_file", targets_key_file       },
-          {"root_file",        root_file              },
-          {"admin_token_file", token_file             },
-          {"root_fingerprint", report.root_fingerprint}
-  },
-      "database          " + report.database + "\nserver key        " + report.server_key_file +
-          "\nroot key          " + root_key_file + "   (offline: move it to a safe place)" +
-          "\ntargets key       " + targets_key_file + "   (offline)" + "\nroot document     " +
-          root_file + "   (public: devices and publishers pin it)" + "\nadmin token       " +
-          token_file + "   (secret)" + "\nroot fingerprint  " + report.root_fingerprint + "\n");
+  boost::json::object answer{{"data", options.data_dir},
+                             {"database", report.database},
+                             {"server_key_file", report.server_key_file},
+                             {"root_key_file", root_key_file},
+                             {"targets_key_file", targets_key_file},
+                             {"root_file", root_file},
+                             {"admin_token_file", token_file},
+                             {"root_fingerprint", report.root_fingerprint}};
+  std::string text = "database          " + report.database + "\nserver key        " +
+                     report.server_key_file + "\nroot key          " + root_key_file +
+                     "   (offline: move it to a safe place)" + "\ntargets key       " +
+                     targets_key_file + "   (offline)";
+  if (options.with_publisher) {
+    answer["publisher_key_file"] = publisher_key_file;
+    text += "\npublisher key     " + publisher_key_file + "   (for boards of your own)";
+  }
+  text += "\nroot document     " + root_file + "   (public: devices and publishers pin it)" +
+          "\nadmin token       " + token_file + "   (secret)" + "\nroot fingerprint  " +
+          report.root_fingerprint + "\n";
+  out.result(answer, text);
   return {};
 }
 

@@ -23,9 +23,12 @@ std::string title(const Candidate& candidate) {
 // How far a rejected candidate got; the nearest miss explains why there is no driver.
 int nearness(Errc code) {
   switch (code) {
-    case Errc::wrong_abi: return 0;
-    case Errc::wrong_hardware: return 1;
-    default: return 2;
+    case Errc::wrong_abi:
+      return 0;
+    case Errc::wrong_hardware:
+      return 1;
+    default:
+      return 2;
   }
 }
 
@@ -41,8 +44,7 @@ std::optional<Rejection> judge(const Candidate& candidate, const Board& board,
     return Rejection{candidate, Errc::wrong_hardware,
                      "it is for " + range_text(release) + ", the board has revision " +
                          std::to_string(board.revision)};
-  if (variant.withdrawn)
-    return Rejection{candidate, Errc::revoked, "the operator withdrew it"};
+  if (variant.withdrawn) return Rejection{candidate, Errc::revoked, "the operator withdrew it"};
   if (trust == nullptr) return std::nullopt;
   if (const auto accepted = (*trust)(release, variant); !accepted)
     return Rejection{candidate, accepted.error(),

@@ -42,9 +42,9 @@ struct DeviceSlot {
   std::uint32_t revision = 0;
   Serial serial;
   std::uint32_t state = 0;
-  std::uint32_t error = 0;  // Errc; 0: none
-  Digest eeprom_digest;     // zero: none
-  Digest loaded_digest;     // zero: none
+  std::uint32_t error = 0;         // Errc; 0: none
+  Digest eeprom_digest;            // zero: none
+  Digest loaded_digest;            // zero: none
   std::uint64_t since_unix_s = 0;  // when the server first heard of the present state
 
   // Does it say the same of the board, whatever the time?

@@ -12,11 +12,16 @@ constexpr std::array kScopes = {Scopes::read, Scopes::publish, Scopes::operate, 
 
 std::string_view name(Scopes::Scope scope) {
   switch (scope) {
-    case Scopes::read: return "read";
-    case Scopes::publish: return "publish";
-    case Scopes::operate: return "operate";
-    case Scopes::admin: return "admin";
-    case Scopes::enroll: return "enroll";
+    case Scopes::read:
+      return "read";
+    case Scopes::publish:
+      return "publish";
+    case Scopes::operate:
+      return "operate";
+    case Scopes::admin:
+      return "admin";
+    case Scopes::enroll:
+      return "enroll";
   }
   return "unknown";
 }

@@ -15,7 +15,8 @@ class Scopes {
   enum Scope : std::uint8_t { read = 1, publish = 2, operate = 4, admin = 8, enroll = 16 };
 
   constexpr Scopes() = default;
-  constexpr Scopes(Scope scope) : bits_(scope) {}  // NOLINT(google-explicit-constructor): a set of one
+  constexpr Scopes(Scope scope)
+      : bits_(scope) {}  // NOLINT(google-explicit-constructor): a set of one
 
   // Names separated by blanks. Errors: invalid_argument (unknown name, none at all).
   static Result<Scopes> parse(std::string_view text);

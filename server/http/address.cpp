@@ -68,8 +68,7 @@ bool Network::contains(const ip::address& address) const {
     return network_around(plain, v4->prefix_length()) == *v4;
   }
   const auto& v6 = std::get<ip::network_v6>(network_);
-  return address.is_v6() && !mapped &&
-         network_around(address.to_v6(), v6.prefix_length()) == v6;
+  return address.is_v6() && !mapped && network_around(address.to_v6(), v6.prefix_length()) == v6;
 }
 
 }  // namespace mpyd::server::http

@@ -1,9 +1,9 @@
 // Addresses to listen on and networks to accept.
 #pragma once
 
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/network_v4.hpp>
 #include <boost/asio/ip/network_v6.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <string>
 #include <variant>
 

@@ -18,7 +18,7 @@ struct RequestHead {
   std::string path;    // percent-decoded segments are in `segments`
   std::vector<std::string> segments;
   std::vector<std::pair<std::string, std::string>> query;  // decoded
-  std::string content_type;  // headers that something here reads; empty: absent
+  std::string content_type;   // headers that something here reads; empty: absent
   std::string authorization;  // secret
   std::string range;
   std::string if_range;

@@ -64,12 +64,12 @@ Response problem_response(const Error& error, const RequestHead& head) {
 Response problem_response(unsigned status, Errc code, const std::string& detail,
                           const RequestHead& head) {
   boost::json::object problem{
-      {"type", "urn:mpyd:problem:" + std::string(name(code))},
-      {"title", describe(code)},
-      {"status", status},
-      {"detail", status >= 500 ? std::string(describe(code)) : detail},
-      {"instance", "urn:mpyd:request:" + head.request_id},
-      {"code", name(code)},
+      {"type",     "urn:mpyd:problem:" + std::string(name(code))       },
+      {"title",    describe(code)                                      },
+      {"status",   status                                              },
+      {"detail",   status >= 500 ? std::string(describe(code)) : detail},
+      {"instance", "urn:mpyd:request:" + head.request_id               },
+      {"code",     name(code)                                          },
   };
   if (const std::string_view hint = problem_kind(code).hint; !hint.empty()) problem["hint"] = hint;
   Response response = json_response(status, problem);
@@ -81,26 +81,46 @@ Response problem_response(unsigned status, Errc code, const std::string& detail,
 
 std::string_view reason_phrase(unsigned status) {
   switch (status) {
-    case 200: return "OK";
-    case 201: return "Created";
-    case 204: return "No Content";
-    case 206: return "Partial Content";
-    case 304: return "Not Modified";
-    case 400: return "Bad Request";
-    case 401: return "Unauthorized";
-    case 403: return "Forbidden";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 408: return "Request Timeout";
-    case 409: return "Conflict";
-    case 413: return "Content Too Large";
-    case 415: return "Unsupported Media Type";
-    case 416: return "Range Not Satisfiable";
-    case 422: return "Unprocessable Content";
-    case 431: return "Request Header Fields Too Large";
-    case 500: return "Internal Server Error";
-    case 503: return "Service Unavailable";
-    default: return "Unknown";
+    case 200:
+      return "OK";
+    case 201:
+      return "Created";
+    case 204:
+      return "No Content";
+    case 206:
+      return "Partial Content";
+    case 304:
+      return "Not Modified";
+    case 400:
+      return "Bad Request";
+    case 401:
+      return "Unauthorized";
+    case 403:
+      return "Forbidden";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 408:
+      return "Request Timeout";
+    case 409:
+      return "Conflict";
+    case 413:
+      return "Content Too Large";
+    case 415:
+      return "Unsupported Media Type";
+    case 416:
+      return "Range Not Satisfiable";
+    case 422:
+      return "Unprocessable Content";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 500:
+      return "Internal Server Error";
+    case 503:
+      return "Service Unavailable";
+    default:
+      return "Unknown";
   }
 }
 

@@ -1,12 +1,11 @@
 #include "server/http/request_head.hpp"
 
+#include <fmt/format.h>
 #include <algorithm>
-#include <array>
+#include <atomic>
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
-
-#include "server/crypto/random.hpp"
-#include "server/util/encoding.hpp"
+#include <random>
 
 namespace mpyd::server::http {
 namespace {
@@ -19,15 +18,18 @@ constexpr std::size_t kQueryMax = 16;
 
 bool is_request_id(std::string_view text) {
   return !text.empty() && text.size() <= kRequestIdMax && std::ranges::all_of(text, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '-' || c == '_' || c == '.';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.';
   });
 }
 
+// Unique, no secret: counts on from where this process happened to start.
 std::string fresh_request_id() {
-  std::array<std::byte, 8> random{};
-  random_bytes(random);
-  return to_hex(random);
+  static std::atomic<std::uint64_t> next = [] {
+    std::random_device device;
+    return std::uint64_t{device()} << 32 | device();
+  }();
+  return fmt::format("{:016x}", next.fetch_add(1));
 }
 
 // "text/html; charset=utf-8" -> "text/html"

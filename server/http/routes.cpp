@@ -100,8 +100,8 @@ class RoutedApplication final : public Application {
 
   static Response refuse(const RequestHead& head, std::string allowed) {
     if (allowed.empty()) return problem_response(404, Errc::not_found, "nothing is here", head);
-    Response response = problem_response(405, Errc::invalid_argument,
-                                         "there is no " + head.method + " here", head);
+    Response response =
+        problem_response(405, Errc::invalid_argument, "there is no " + head.method + " here", head);
     response.headers.emplace_back("Allow", std::move(allowed));
     return response;
   }

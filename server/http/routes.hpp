@@ -1,7 +1,6 @@
 // THE route table, and the applications of both listeners over it.
 #pragma once
 
-#include "server/crypto/key_file.hpp"
 #include "server/http/router.hpp"
 #include "server/services/audit_service.hpp"
 #include "server/services/device_service.hpp"

@@ -1,5 +1,7 @@
 #include "server/http/server.hpp"
 
+#include <openssl/ssl.h>
+#include <spdlog/spdlog.h>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
@@ -10,8 +12,6 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <csignal>
 #include <list>
-#include <openssl/ssl.h>
-#include <spdlog/spdlog.h>
 
 #include "server/http/address.hpp"
 #include "server/http/session.hpp"
@@ -113,9 +113,9 @@ void Server::State::begin(Listener& listener, Socket socket) {
   if (ec || (listener.peers && !listener.peers->contains(peer.address()))) return;
   if (shared.sessions.size() >= limits.connections_max) return;
   socket.set_option(tcp::no_delay(true), ec);
-  auto session = listener.tls ? run_tls_session(std::move(socket), *listener.tls,
-                                                listener.application, shared)
-                              : run_session(std::move(socket), listener.application, shared);
+  auto session =
+      listener.tls ? run_tls_session(std::move(socket), *listener.tls, listener.application, shared)
+                   : run_session(std::move(socket), listener.application, shared);
   asio::co_spawn(io, std::move(session), forget_broken);
 }
 

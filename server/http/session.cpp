@@ -1,5 +1,6 @@
 #include "server/http/session.hpp"
 
+#include <spdlog/spdlog.h>
 #include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -16,7 +17,6 @@
 #include <boost/beast/ssl/ssl_stream.hpp>
 #include <chrono>
 #include <ctime>
-#include <spdlog/spdlog.h>
 
 #include "server/http/problem.hpp"
 #include "server/http/request_head.hpp"
@@ -215,10 +215,10 @@ class Conversation final : public Session {
                                       const RequestHead& head) const {
     const auto announced = parser.content_length();
     if (!announced || *announced <= plan.body_bytes_max) return std::nullopt;
-    return problem_response(413, Errc::limit,
-                            "the body is larger than the " + std::to_string(plan.body_bytes_max) +
-                                " bytes this takes",
-                            head);
+    return problem_response(
+        413, Errc::limit,
+        "the body is larger than the " + std::to_string(plan.body_bytes_max) + " bytes this takes",
+        head);
   }
 
   asio::awaitable<void> read_body(Parser& parser, std::size_t bytes_max, error_code& ec) {
@@ -239,8 +239,7 @@ class Conversation final : public Session {
     ++shared_.slow_running;
     // Resumes on this session's executor when the pool is done with it.
     Response response = co_await asio::co_spawn(
-        shared_.pool,
-        [&]() -> asio::awaitable<Response> { co_return run_handler(plan, request); },
+        shared_.pool, [&]() -> asio::awaitable<Response> { co_return run_handler(plan, request); },
         asio::use_awaitable);
     --shared_.slow_running;
     co_return response;

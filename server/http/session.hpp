@@ -35,7 +35,6 @@ using Socket = boost::asio::ip::tcp::socket;
 boost::asio::awaitable<void> run_session(Socket socket, const Application& application,
                                          SessionShared& shared);
 boost::asio::awaitable<void> run_tls_session(Socket socket, boost::asio::ssl::context& tls,
-                                             const Application& application,
-                                             SessionShared& shared);
+                                             const Application& application, SessionShared& shared);
 
 }  // namespace mpyd::server::http

@@ -14,9 +14,8 @@ Result<void> ContentKeys::with(const Digest& package,
       return {};
     }
   }
-  MPYD_TRY_ASSIGN(const auto stored, store_.get([&](const Snapshot& s) {
-    return s.packages().find_head(package);
-  }));
+  MPYD_TRY_ASSIGN(const auto stored,
+                  store_.get([&](const Snapshot& s) { return s.packages().find_head(package); }));
   if (!stored) return fail(Errc::not_found, "there is no such package");
   MPYD_TRY_ASSIGN(const PackageHead head, lift(parse_package_head(stored->bytes), "package head"));
   auto key = open_content_key(stored->key_block, *server_key_.secret, server_key_.public_key,

@@ -34,9 +34,9 @@ Result<void> check_policy(const TrustView& view, const PackageHead& head, const 
   const Manifest& manifest = head.manifest;
   const trust::PolicyEntry* entry = view.entries().find(manifest.hardware_id);
   if (entry == nullptr)
-    return fail(Errc::untrusted,
-                "no policy entry names " + std::string(manifest.hardware_id.view()) +
-                    "; the operator delegates it first: mpyd trust delegate");
+    return fail(Errc::untrusted, "no policy entry names " +
+                                     std::string(manifest.hardware_id.view()) +
+                                     "; the operator delegates it first: mpyd trust delegate");
   std::vector<std::byte> scratch(trust::kScratchBytes);
   const auto& revoked = view.head()->revoked_keys;
   MPYD_TRY(trust::verify_release(head, *entry, {revoked.begin(), revoked.size()},
@@ -54,8 +54,9 @@ Result<Checked> check_one(const PackageView& bytes, const TrustView& view,
   MPYD_TRY(with_context(check_policy(view, checked.head, checked.digest), what));
   auto opened = open_package(bytes.package, bytes.key_block, server_key);
   if (!opened && opened.error().code == Errc::no_key)
-    return fail(Errc::no_key, what + ": the package is not sealed to this server's key; build it "
-                                     "again with the root that names this server");
+    return fail(Errc::no_key, what +
+                                  ": the package is not sealed to this server's key; build it "
+                                  "again with the root that names this server");
   if (!opened) return fail(std::move(opened).error().with(what));
   return Checked{bytes, checked.head.manifest, checked.digest};
 }
@@ -64,8 +65,8 @@ Result<std::vector<Checked>> check_all(Bytes body, const TrustView& view,
                                        const ExchangeKeyPair& server_key) {
   MPYD_TRY_ASSIGN(const auto parts, split_mpkg(body));
   if (parts.size() > kVariantsPerReleaseMax)
-    return fail(Errc::limit, "a release has at most " + std::to_string(kVariantsPerReleaseMax) +
-                                 " variants");
+    return fail(Errc::limit,
+                "a release has at most " + std::to_string(kVariantsPerReleaseMax) + " variants");
   std::vector<Checked> out;
   for (const PackageView& part : parts) {
     MPYD_TRY_ASSIGN(Checked checked, check_one(part, view, server_key));
@@ -154,19 +155,20 @@ Result<PublishReport> store_all(Transaction& tx, const std::vector<Checked>& pac
   }
   if (digests.empty()) return report;
   const Release& release = report.release;
-  MPYD_TRY(tx.audit().append(
-      {now_unix_s, actor, "publish", std::string(release.hardware_id.view()),
-       boost::json::serialize(boost::json::object{{"driver_name", release.driver_name.view()},
-                                                  {"version", release.version.view()},
-                                                  {"release", release.release},
-                                                  {"packages", digests}})}));
+  MPYD_TRY(tx.audit().append({
+      now_unix_s, actor, "publish", std::string(release.hardware_id.view()),
+      boost::json::serialize(boost::json::object{{"driver_name", release.driver_name.view()},
+                                                 {"version", release.version.view()},
+                                                 {"release", release.release},
+                                                 {"packages", digests}}
+      )
+  }));
   return report;
 }
 
 bool same_fields_as(const MatchQuery& query, const MatchQuery::Item& item,
                     const Manifest& manifest) {
-  return manifest.driver_name == query.driver_name &&
-         manifest.revision_min == query.revision_min &&
+  return manifest.driver_name == query.driver_name && manifest.revision_min == query.revision_min &&
          manifest.revision_max == query.revision_max &&
          manifest.driver_interface == item.driver_interface &&
          manifest.encryption == item.encryption && manifest.plain_bytes == item.plain_bytes &&
@@ -176,9 +178,7 @@ bool same_fields_as(const MatchQuery& query, const MatchQuery::Item& item,
 
 }  // namespace
 
-bool PublishReport::all_existed() const {
-  return std::ranges::all_of(items, &Item::existed);
-}
+bool PublishReport::all_existed() const { return std::ranges::all_of(items, &Item::existed); }
 
 Result<PublishReport> PublishService::publish(Bytes body, const std::string& actor) {
   const auto view = trust_.view();
@@ -195,15 +195,16 @@ Result<PublishReport> PublishService::publish(Bytes body, const std::string& act
 
 Result<MatchReport> PublishService::match(const MatchQuery& query) const {
   if (query.items.size() > kVariantsPerReleaseMax)
-    return fail(Errc::limit, "a release has at most " + std::to_string(kVariantsPerReleaseMax) +
-                                 " variants");
+    return fail(Errc::limit,
+                "a release has at most " + std::to_string(kVariantsPerReleaseMax) + " variants");
   return store_.get([&](const Snapshot& snapshot) -> Result<MatchReport> {
     MPYD_TRY_ASSIGN(const auto releases, snapshot.releases().of_hardware(query.hardware_id));
     MatchReport report{.highest_release = highest_release(releases)};
     const Release* const release = find_version(releases, query.version);
     if (release != nullptr) report.release = release->release;
     for (const MatchQuery::Item& item : query.items) {
-      const Variant* const variant = release == nullptr ? nullptr : find_variant(*release, item.abi);
+      const Variant* const variant =
+          release == nullptr ? nullptr : find_variant(*release, item.abi);
       if (variant == nullptr) {
         report.items.push_back({.abi = item.abi});
         continue;
@@ -215,10 +216,10 @@ Result<MatchReport> PublishService::match(const MatchQuery& query) const {
       const bool same = opened.plain_digest == item.plain_digest &&
                         (!query.release || *query.release == release->release) &&
                         same_fields_as(query, item, opened.manifest);
-      report.items.push_back({.abi = item.abi,
-                              .status = same ? MatchReport::Status::same
-                                             : MatchReport::Status::differs,
-                              .digest = variant->digest});
+      report.items.push_back(
+          {.abi = item.abi,
+           .status = same ? MatchReport::Status::same : MatchReport::Status::differs,
+           .digest = variant->digest});
     }
     return report;
   });

@@ -32,9 +32,8 @@ mpyd::Result<void> check_trust(const Snapshot& snapshot, const TrustView& view, 
   MPYD_TRY_ASSIGN(const PackageHead head, parse_package_head((*stored)->bytes));
   std::vector<std::byte> scratch(trust::kScratchBytes);
   const auto& revoked = view.head()->revoked_keys;
-  MPYD_TRY(trust::verify_release(head, *entry, {revoked.begin(), revoked.size()},
-                                 board.hardware_id, board.revision, trust::PackageOrigin::network,
-                                 scratch));
+  MPYD_TRY(trust::verify_release(head, *entry, {revoked.begin(), revoked.size()}, board.hardware_id,
+                                 board.revision, trust::PackageOrigin::network, scratch));
   return trust::verify_digest_policy(variant.digest, *entry);
 }
 
@@ -54,15 +53,13 @@ Resolution resolution_of(const Choice& choice, const std::vector<Release>& relea
 Result<Explanation> decide(Store& store, const TrustView& view, const Board& board) {
   return store.get([&](const Snapshot& snapshot) -> Result<Explanation> {
     MPYD_TRY_ASSIGN(const auto releases, snapshot.releases().of_hardware(board.hardware_id));
-    const Choice choice =
-        choose(releases, board, [&](const Release&, const Variant& variant) {
-          return check_trust(snapshot, view, board, variant);
-        });
+    const Choice choice = choose(releases, board, [&](const Release&, const Variant& variant) {
+      return check_trust(snapshot, view, board, variant);
+    });
     Explanation out{.resolution = resolution_of(choice, releases)};
     if (!choice.chosen && view.entries().find(board.hardware_id) == nullptr) {
       out.resolution.code = Errc::untrusted;
-      out.resolution.message =
-          "no policy entry names " + std::string(board.hardware_id.view());
+      out.resolution.message = "no policy entry names " + std::string(board.hardware_id.view());
     }
     for (const Rejection& rejection : choice.rejected) {
       const Candidate& candidate = rejection.candidate;

@@ -22,8 +22,8 @@ struct Resolution {
     Variant variant;
   };
   std::optional<Chosen> chosen;
-  Errc code = Errc::no_driver;  // why none
-  std::string message;          // one sentence
+  Errc code = Errc::no_driver;    // why none
+  std::string message;            // one sentence
   std::vector<Digest> withdrawn;  // of this hardware ID: not to be loaded from anywhere
 };
 
@@ -52,11 +52,10 @@ class ResolveService {
   void releases_changed();
 
  private:
-
   Store& store_;
   const TrustService& trust_;
   std::mutex mutex_;
-  std::uint64_t generation_ = 0;  // rises with every change of releases
+  std::uint64_t generation_ = 0;                   // rises with every change of releases
   std::shared_ptr<const TrustView> answers_view_;  // the answers are for this trust
   std::unordered_map<std::string, std::shared_ptr<const Resolution>> answers_;
 };

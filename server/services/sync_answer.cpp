@@ -73,9 +73,9 @@ Result<void> fill_slot(const AnswerSources& sources, const SyncRequest& request,
     refuse(slot, Errc::no_driver, "the board is not identified");
     return {};
   }
-  MPYD_TRY_ASSIGN(const auto resolution,
-                  sources.resolve.resolve(
-                      {board.hardware_id, board.inventory.revision, request.abi}));
+  MPYD_TRY_ASSIGN(
+      const auto resolution,
+      sources.resolve.resolve({board.hardware_id, board.inventory.revision, request.abi}));
   add_avoided(board, *resolution, slot);
   slot.set_message(cut(resolution->message, kSlotMessageMax));
   if (resolution->chosen)

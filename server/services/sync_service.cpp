@@ -46,8 +46,7 @@ Result<SyncResult> SyncService::handle(MutableBytes request) {
   const std::scoped_lock lock(mutex_);
   const WipeOnExit wipe_request(request);
   MPYD_TRY(find_shared_key(prefix.device_key));
-  MPYD_TRY_ASSIGN(const Bytes message,
-                  lift(sync::open_request(request, prefix, *key_), "sync"));
+  MPYD_TRY_ASSIGN(const Bytes message, lift(sync::open_request(request, prefix, *key_), "sync"));
 
   SyncAnswer answer;
   answer.message().set_request_nonce(std::string(as_text(prefix.nonce.bytes())));
@@ -104,8 +103,7 @@ SyncResult SyncService::seal(const ExchangeKey& device_key, const SyncAnswer& an
   const MutableBytes buffer = work_.span();
   message.SerializeToArray(buffer.subspan(sync::kAnswerMessageOffset).data(),
                            static_cast<int>(buffer.size() - sync::kAnswerMessageOffset));
-  const std::size_t size =
-      sync::seal_answer(buffer, message_bytes, random_value<Nonce>(), *key_);
+  const std::size_t size = sync::seal_answer(buffer, message_bytes, random_value<Nonce>(), *key_);
   return {.answer = to_vector(buffer.first(size)),
           .device_id = device_id(device_key),
           .status = static_cast<sync::Status>(message.status())};

@@ -11,7 +11,8 @@ namespace {
 Result<EntrySet> check_entries(const trust::TargetsHead& head, std::vector<ByteVector> entries) {
   MPYD_TRY_ASSIGN(EntrySet set, EntrySet::make(std::move(entries)));
   if (set.size() != head.entry_count || set.merkle_root() != head.merkle_root)
-    return fail(Errc::bad_digest, "the policy entries are not those the targets head was signed over");
+    return fail(Errc::bad_digest,
+                "the policy entries are not those the targets head was signed over");
   return set;
 }
 
@@ -88,17 +89,19 @@ Result<TrustService::Accepted> TrustService::replace_targets(Bytes signed_head,
     MPYD_TRY(check_entries(head, std::move(entries)));
     return accepted;
   }
-  MPYD_TRY_ASSIGN(const auto fresh, TrustView::make(old->roots(), to_vector(signed_head),
-                                                    std::move(entries)));
+  MPYD_TRY_ASSIGN(const auto fresh,
+                  TrustView::make(old->roots(), to_vector(signed_head), std::move(entries)));
   std::vector<TrustStore::NewEntry> rows;
   for (std::size_t i = 0; i < fresh->entries().size(); ++i)
     rows.push_back({fresh->entries().entry(i).hardware_id.view(), fresh->entries().bytes(i)});
   const Result<void> written = store_.write([&](Transaction& tx) -> Result<void> {
     MPYD_TRY(tx.trust().replace_targets({head.epoch, head.version, signed_head}, rows));
-    return tx.audit().append(
-        {now, actor, "targets", "epoch " + std::to_string(head.epoch) + " version " +
-                                    std::to_string(head.version),
-         boost::json::serialize(boost::json::object{{"entries", rows.size()}})});
+    return tx.audit().append({
+        now, actor, "targets",
+        "epoch " + std::to_string(head.epoch) + " version " + std::to_string(head.version),
+        boost::json::serialize(boost::json::object{{"entries", rows.size()}}
+        )
+    });
   });
   MPYD_TRY(written);
   const std::scoped_lock lock(view_mutex_);

@@ -1,7 +1,8 @@
 // What the server keeps, by role, and transactions over all of it. Backends: storage/sqlite.
 //
-// Every function may fail with io (the storage failed) or timeout (another writer was in the way for
-// too long); only further errors are named. A role is valid during the transaction it came from.
+// Every function may fail with io (the storage failed) or timeout (another writer was in the way
+// for too long); only further errors are named. A role is valid during the transaction it came
+// from.
 #pragma once
 
 #include <functional>
@@ -64,8 +65,9 @@ class ReleaseStore {
   // ABI or the digest is taken).
   virtual Result<void> add_variant(const Release& release, const Variant& variant) = 0;
   // Returns how many variants changed. An empty `abi_text`: all of the release.
-  virtual Result<std::uint32_t> set_withdrawn(const HardwareId& hardware_id, const VersionText& version,
-                                              std::string_view abi_text, bool withdrawn) = 0;
+  virtual Result<std::uint32_t> set_withdrawn(const HardwareId& hardware_id,
+                                              const VersionText& version, std::string_view abi_text,
+                                              bool withdrawn) = 0;
 
  protected:
   ~ReleaseStore() = default;

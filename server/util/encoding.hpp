@@ -9,8 +9,8 @@
 
 namespace mpyd::server {
 
-std::string to_hex(Bytes bytes);  // lower case
-std::string to_base64(Bytes bytes);  // RFC 4648, with padding
+std::string to_hex(Bytes bytes);        // lower case
+std::string to_base64(Bytes bytes);     // RFC 4648, with padding
 std::string to_base64url(Bytes bytes);  // RFC 4648 section 5, without padding
 
 // Errors: malformed, also for anything after the digits.

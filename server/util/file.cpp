@@ -1,14 +1,14 @@
 #include "server/util/file.hpp"
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 namespace mpyd::server {
 namespace {
@@ -131,8 +131,7 @@ Result<void> make_directory(const std::string& path, mode_t mode) {
     return fail(errno_error("cannot create the directory", path));
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) return fail(errno_error("cannot look at", path));
-  if (!S_ISDIR(status.st_mode))
-    return fail(Errc::io, path + " is there, but is not a directory");
+  if (!S_ISDIR(status.st_mode)) return fail(Errc::io, path + " is there, but is not a directory");
   if ((status.st_mode & 077U & ~mode) != 0)
     return fail(Errc::forbidden,
                 path + " is open to others on this machine; close it first: chmod 700 " + path);
@@ -144,8 +143,7 @@ Result<FileLock> FileLock::acquire(const std::string& path) {
   if (fd < 0) return fail(errno_error("cannot open the lock file", path));
   FileLock lock(fd);
   if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return lock;
-  if (errno == EWOULDBLOCK)
-    return fail(Errc::conflict, path + " is locked by another process");
+  if (errno == EWOULDBLOCK) return fail(Errc::conflict, path + " is locked by another process");
   return fail(errno_error("cannot lock", path));
 }
 

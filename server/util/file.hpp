@@ -1,8 +1,8 @@
 // Whole small files, written so that a power cut leaves the old or the new one.
 #pragma once
 
-#include <string>
 #include <sys/types.h>
+#include <string>
 
 #include "server/util/bytes.hpp"
 #include "server/util/error.hpp"

@@ -285,14 +285,16 @@ static bool points_into(const code_record_t* record, uintptr_t word) {
 // Pins every module that one of the words points into. Stacks are read past what the sanitizer
 // likes.
 __attribute__((no_sanitize_address)) static void pin_from(void** words, size_t n) {
+  registry_t* registry = find_registry();
+  if (registry == NULL || registry->head == NULL) {
+    return;
+  }
   for (size_t i = 0; i < n; ++i) {
     uintptr_t word = (uintptr_t)words[i];
     if (word < lowest || word >= highest) {
       continue;
     }
-    registry_t* registry = find_registry();
-    for (code_record_t* record = registry ? registry->head : NULL; record != NULL;
-         record = record->next) {
+    for (code_record_t* record = registry->head; record != NULL; record = record->next) {
       record->pinned = record->pinned || points_into(record, word);
     }
   }

@@ -11,8 +11,7 @@ Result<Response> list_audit(const AdminApi& api, Request& request) {
   std::uint64_t after = 0;
   std::uint64_t limit = 100;
   if (const auto text = request.query("after"); !text.empty()) {
-    MPYD_TRY_ASSIGN(after,
-                    read_number("after", text, std::numeric_limits<std::int64_t>::max()));
+    MPYD_TRY_ASSIGN(after, read_number("after", text, std::numeric_limits<std::int64_t>::max()));
   }
   if (const auto text = request.query("limit"); !text.empty()) {
     MPYD_TRY_ASSIGN(limit, read_number("limit", text, 1000));
@@ -21,14 +20,18 @@ Result<Response> list_audit(const AdminApi& api, Request& request) {
   boost::json::array out;
   for (const AuditRow& row : rows) {
     boost::system::error_code failed;
-    out.push_back(boost::json::object{{"id", row.id},
-                                      {"time_unix_s", row.event.time_unix_s},
-                                      {"actor", row.event.actor},
-                                      {"action", row.event.action},
-                                      {"subject", row.event.subject},
-                                      {"detail", boost::json::parse(row.event.detail, failed)}});
+    out.push_back(boost::json::object{
+        {"id",                                 row.id                                     },
+        {                                                                                 "time_unix_s",               row.event.time_unix_s                                           },
+        {                                                                           "actor",                                    row.event.actor                                                                       },
+        {                                      "action",                            row.event.action                                                     },
+        {                                                                                                                                      "subject", row.event.subject},
+        { "detail",                                     boost::json::parse(row.event.detail,                                                                                 failed)}
+    });
   }
-  return json_response(200, {{"events", std::move(out)}});
+  return json_response(200, {
+                                {"events", std::move(out)}
+  });
 }
 
 }  // namespace mpyd::server::http::handlers

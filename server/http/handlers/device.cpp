@@ -26,8 +26,8 @@ Result<Response> get_root(const DeviceApi& api, Request& request) {
   MPYD_TRY_ASSIGN(const std::uint64_t version,
                   read_number("the root's version", request.params[0], 0xffffffff));
   if (version == 0 || version > view->roots().size())
-    return fail(Errc::not_found, "the newest root is version " +
-                                     std::to_string(view->roots().size()));
+    return fail(Errc::not_found,
+                "the newest root is version " + std::to_string(view->roots().size()));
   return document(view->roots()[version - 1], "public, max-age=31536000, immutable");
 }
 

@@ -8,8 +8,8 @@ namespace {
 template <class T>
 Result<T> named(mpyd::Result<T> value, std::string_view field, std::string_view text) {
   if (value) return *value;
-  return fail(Errc::invalid_argument, "'" + std::string(text.substr(0, 128)) + "' is no " +
-                                          std::string(field));
+  return fail(Errc::invalid_argument,
+              "'" + std::string(text.substr(0, 128)) + "' is no " + std::string(field));
 }
 
 }  // namespace
@@ -38,8 +38,8 @@ Result<std::uint64_t> read_number(std::string_view field, std::string_view text,
   std::uint64_t value = 0;
   const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (failed != std::errc{} || end != text.data() + text.size() || value > max)
-    return fail(Errc::invalid_argument, std::string(field) + " must be a whole number from 0 to " +
-                                            std::to_string(max));
+    return fail(Errc::invalid_argument,
+                std::string(field) + " must be a whole number from 0 to " + std::to_string(max));
   return value;
 }
 

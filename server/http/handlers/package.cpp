@@ -60,10 +60,12 @@ bool names_etag(std::string_view list, std::string_view etag) {
 }
 
 Response start(const std::string& etag) {
-  return {.content_type = "application/octet-stream",
-          .headers = {{"ETag", etag},
-                      {"Cache-Control", "public, max-age=31536000, immutable"},
-                      {"Accept-Ranges", "bytes"}}};
+  return {
+      .content_type = "application/octet-stream",
+      .headers = {{"ETag", etag},
+                  {"Cache-Control", "public, max-age=31536000, immutable"},
+                  {"Accept-Ranges", "bytes"}}
+  };
 }
 
 Response unsatisfiable(const Request& request, std::uint64_t size) {
@@ -99,8 +101,8 @@ Result<Response> get_package(const DeviceApi& api, Request& request) {
     answer = read_range(request.head.range, size, range);
   if (answer == RangeAnswer::unsatisfiable) return unsatisfiable(request, size);
   if (answer == RangeAnswer::whole) range = {0, size - 1};
-  MPYD_TRY_ASSIGN(auto part, api.releases.package_part(*digest, range.first,
-                                                       range.last - range.first + 1));
+  MPYD_TRY_ASSIGN(auto part,
+                  api.releases.package_part(*digest, range.first, range.last - range.first + 1));
   response.body = std::move(part.bytes);
   if (answer == RangeAnswer::whole) return response;
   response.status = 206;

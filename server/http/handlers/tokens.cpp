@@ -18,12 +18,14 @@ json::object token_json(const Token& token) {
     scopes.emplace_back(std::string_view(text).substr(at, end - at));
     at = end + 1;
   }
-  json::object out{{"name", token.name},
-                   {"scopes", std::move(scopes)},
-                   {"created_unix_s", token.created_unix_s},
-                   {"expires_unix_s", nullptr},
-                   {"single_use", token.single_use},
-                   {"last_used_unix_s", nullptr}};
+  json::object out{
+      {"name",             token.name          },
+      {"scopes",           std::move(scopes)   },
+      {"created_unix_s",   token.created_unix_s},
+      {"expires_unix_s",   nullptr             },
+      {"single_use",       token.single_use    },
+      {"last_used_unix_s", nullptr             }
+  };
   if (token.expires_unix_s != 0) out["expires_unix_s"] = token.expires_unix_s;
   if (token.last_used_unix_s != 0) out["last_used_unix_s"] = token.last_used_unix_s;
   return out;
@@ -35,7 +37,9 @@ Result<Response> list_tokens(const AdminApi& api, Request&) {
   MPYD_TRY_ASSIGN(const auto tokens, api.tokens.list());
   json::array out;
   for (const Token& token : tokens) out.push_back(token_json(token));
-  return json_response(200, {{"tokens", std::move(out)}});
+  return json_response(200, {
+                                {"tokens", std::move(out)}
+  });
 }
 
 Result<Response> create_token(const AdminApi& api, Request& request) {
@@ -44,9 +48,9 @@ Result<Response> create_token(const AdminApi& api, Request& request) {
   TokenService::Request wanted;
   MPYD_TRY_ASSIGN(wanted.name, fields.text("name"));
   MPYD_TRY_ASSIGN(const auto scopes, fields.texts("scopes"));
-  MPYD_TRY_ASSIGN(const auto expires,
-                  fields.optional_number("expires_unix_s",
-                                         std::numeric_limits<std::int64_t>::max()));
+  MPYD_TRY_ASSIGN(
+      const auto expires,
+      fields.optional_number("expires_unix_s", std::numeric_limits<std::int64_t>::max()));
   MPYD_TRY_ASSIGN(wanted.single_use, fields.flag("single_use"));
   MPYD_TRY(fields.done());
   std::string names;

@@ -2,7 +2,8 @@
 
 namespace mpyd::server::sqlite {
 
-Result<std::vector<AuditRow>> SqliteAuditLog::list(std::uint64_t after, std::size_t count_max) const {
+Result<std::vector<AuditRow>> SqliteAuditLog::list(std::uint64_t after,
+                                                   std::size_t count_max) const {
   MPYD_TRY_ASSIGN(Statement rows,
                   connection_.prepare("SELECT id, time_unix_s, actor, action, subject, detail "
                                       "FROM audit WHERE id > ? ORDER BY id LIMIT ?"));

@@ -10,22 +10,30 @@ constexpr int kBusyTimeoutMs = 5000;
 
 Errc code_of(int result) {
   switch (result & 0xff) {
-    case SQLITE_CONSTRAINT: return Errc::conflict;
+    case SQLITE_CONSTRAINT:
+      return Errc::conflict;
     case SQLITE_BUSY:
-    case SQLITE_LOCKED: return Errc::timeout;
-    case SQLITE_CANTOPEN: return Errc::not_found;
+    case SQLITE_LOCKED:
+      return Errc::timeout;
+    case SQLITE_CANTOPEN:
+      return Errc::not_found;
     case SQLITE_MISUSE:
     case SQLITE_ERROR:
-    case SQLITE_RANGE: return Errc::internal;
-    default: return Errc::io;
+    case SQLITE_RANGE:
+      return Errc::internal;
+    default:
+      return Errc::io;
   }
 }
 
 int flags_of(OpenMode mode) {
   switch (mode) {
-    case OpenMode::read_only: return SQLITE_OPEN_READONLY;
-    case OpenMode::read_write: return SQLITE_OPEN_READWRITE;
-    case OpenMode::create: return SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+    case OpenMode::read_only:
+      return SQLITE_OPEN_READONLY;
+    case OpenMode::read_write:
+      return SQLITE_OPEN_READWRITE;
+    case OpenMode::create:
+      return SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
   }
   return SQLITE_OPEN_READONLY;
 }
@@ -33,17 +41,20 @@ int flags_of(OpenMode mode) {
 }  // namespace
 
 void Connection::Close::operator()(sqlite3* database) const { sqlite3_close(database); }
-void Connection::Finalize::operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+void Connection::Finalize::operator()(sqlite3_stmt* statement) const {
+  sqlite3_finalize(statement);
+}
 Connection::~Connection() = default;
 
 Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, OpenMode mode) {
   sqlite3* database = nullptr;
-  const int opened = sqlite3_open_v2(path.c_str(), &database,
-                                     flags_of(mode) | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
-                                     nullptr);
+  const int opened =
+      sqlite3_open_v2(path.c_str(), &database,
+                      flags_of(mode) | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
   std::unique_ptr<Connection> connection(new Connection(database));
   if (opened != SQLITE_OK)
-    return fail(code_of(opened), "cannot open the database " + path + ": " + sqlite3_errstr(opened));
+    return fail(code_of(opened),
+                "cannot open the database " + path + ": " + sqlite3_errstr(opened));
   sqlite3_busy_timeout(database, kBusyTimeoutMs);
   // A database that somebody prepared must not run code of its own in triggers and views.
   sqlite3_db_config(database, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
@@ -126,7 +137,9 @@ Result<void> Statement::run() {
   return {};
 }
 
-std::int64_t Statement::integer(int column) const { return sqlite3_column_int64(statement_, column); }
+std::int64_t Statement::integer(int column) const {
+  return sqlite3_column_int64(statement_, column);
+}
 
 std::string_view Statement::text(int column) const {
   const auto* data = reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));

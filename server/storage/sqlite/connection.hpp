@@ -20,8 +20,8 @@ class Statement;
 
 class Connection {
  public:
-  // Sets WAL (when writing), foreign keys, busy timeout and the rest of what every connection needs.
-  // Errors: not_found, io.
+  // Sets WAL (when writing), foreign keys, busy timeout and the rest of what every connection
+  // needs. Errors: not_found, io.
   static Result<std::unique_ptr<Connection>> open(const std::string& path, OpenMode mode);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;

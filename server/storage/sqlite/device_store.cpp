@@ -3,7 +3,7 @@
 namespace mpyd::server::sqlite {
 namespace {
 
-#define MPYD_DEVICE_COLUMNS                                                                   \
+#define MPYD_DEVICE_COLUMNS                                                                     \
   "id, public_key, name, state, enrolled_unix_s, last_counter, last_seen_unix_s, mpy_version, " \
   "sub_version, arch, arch_flags, small_int_bits, float_abi, object_repr, core, firmware, "     \
   "agent_version"
@@ -75,8 +75,8 @@ void bind_fields(Statement& statement, const Device& device) {
 }  // namespace
 
 Result<std::optional<Device>> SqliteDeviceStore::find(std::string_view id) const {
-  MPYD_TRY_ASSIGN(Statement rows, connection_.prepare("SELECT " MPYD_DEVICE_COLUMNS
-                                                      " FROM devices WHERE id = ?"));
+  MPYD_TRY_ASSIGN(Statement rows,
+                  connection_.prepare("SELECT " MPYD_DEVICE_COLUMNS " FROM devices WHERE id = ?"));
   rows.bind(id);
   MPYD_TRY_ASSIGN(const bool found, rows.step());
   if (!found) return std::nullopt;
@@ -118,12 +118,13 @@ Result<std::vector<DeviceSlot>> SqliteDeviceStore::slots(std::string_view id) co
 }
 
 Result<void> SqliteDeviceStore::add(const Device& device) {
-  MPYD_TRY_ASSIGN(Statement insert,
-                  connection_.prepare(
-                      "INSERT INTO devices (name, state, last_counter, last_seen_unix_s, "
-                      "mpy_version, sub_version, arch, arch_flags, small_int_bits, float_abi, "
-                      "object_repr, core, firmware, agent_version, id, public_key, enrolled_unix_s) "
-                      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  MPYD_TRY_ASSIGN(
+      Statement insert,
+      connection_.prepare(
+          "INSERT INTO devices (name, state, last_counter, last_seen_unix_s, "
+          "mpy_version, sub_version, arch, arch_flags, small_int_bits, float_abi, "
+          "object_repr, core, firmware, agent_version, id, public_key, enrolled_unix_s) "
+          "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
   bind_fields(insert, device);
   return insert.bind(std::string_view(device.id))
       .bind(device.public_key.bytes())

@@ -40,7 +40,8 @@ Result<int> schema_version(Connection& connection) {
     if (objects == 0) return 0;
   }
   if (application != kApplicationId)
-    return fail(Errc::bad_magic, "the database belongs to another program; name mpyd's data directory");
+    return fail(Errc::bad_magic,
+                "the database belongs to another program; name mpyd's data directory");
   const auto newest = static_cast<std::int64_t>(migrations().size());
   if (version > newest) {
     MPYD_TRY_ASSIGN(const std::string needed, needed_version(connection));

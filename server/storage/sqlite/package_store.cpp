@@ -27,9 +27,8 @@ Result<std::optional<StoredPackage>> SqlitePackageStore::find_head(const Digest&
   return read_package(rows);
 }
 
-Result<std::optional<PackageStore::Part>> SqlitePackageStore::find_part(const Digest& digest,
-                                                                        std::uint64_t offset,
-                                                                        std::uint64_t length) const {
+Result<std::optional<PackageStore::Part>> SqlitePackageStore::find_part(
+    const Digest& digest, std::uint64_t offset, std::uint64_t length) const {
   MPYD_TRY_ASSIGN(Statement rows,
                   connection_.prepare("SELECT substr(bytes, ?, ?), length(bytes) FROM packages "
                                       "WHERE digest = ?"));

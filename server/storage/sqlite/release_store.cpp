@@ -139,11 +139,11 @@ Result<void> SqliteReleaseStore::add_variant(const Release& release, const Varia
 Result<std::uint32_t> SqliteReleaseStore::set_withdrawn(const HardwareId& hardware_id,
                                                         const VersionText& version,
                                                         std::string_view abi_text, bool withdrawn) {
-  MPYD_TRY_ASSIGN(
-      Statement update,
-      connection_.prepare("UPDATE variants SET withdrawn = ?1 WHERE withdrawn != ?1 "
-                          "AND (?2 = '' OR abi_text = ?2) AND release_id = (SELECT id FROM releases "
-                          "WHERE hardware_id = ?3 AND version = ?4)"));
+  MPYD_TRY_ASSIGN(Statement update,
+                  connection_.prepare(
+                      "UPDATE variants SET withdrawn = ?1 WHERE withdrawn != ?1 "
+                      "AND (?2 = '' OR abi_text = ?2) AND release_id = (SELECT id FROM releases "
+                      "WHERE hardware_id = ?3 AND version = ?4)"));
   MPYD_TRY(update.bind(std::uint32_t{withdrawn ? 1U : 0U})
                .bind(abi_text)
                .bind(hardware_id.view())

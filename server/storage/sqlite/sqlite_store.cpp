@@ -1,9 +1,9 @@
 #include "server/storage/sqlite/sqlite_store.hpp"
 
-#include <cerrno>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <cerrno>
 
 #include "server/storage/sqlite/connection.hpp"
 #include "server/storage/sqlite/migrate.hpp"
@@ -87,9 +87,8 @@ Result<void> SqliteStore::write(const Write& f, Durability durability) {
 
 Result<void> SqliteStore::read(const Read& f) {
   MPYD_TRY_ASSIGN(auto reader, take_reader());
-  const Result<void> done = run(*reader, "BEGIN", [&](Transaction& transaction) {
-    return f(Snapshot(transaction));
-  });
+  const Result<void> done =
+      run(*reader, "BEGIN", [&](Transaction& transaction) { return f(Snapshot(transaction)); });
   return_reader(std::move(reader));
   return done;
 }

@@ -15,14 +15,15 @@ Result<std::vector<ByteVector>> read_blobs(Statement& rows) {
 }  // namespace
 
 Result<std::vector<ByteVector>> SqliteTrustStore::roots() const {
-  MPYD_TRY_ASSIGN(Statement rows, connection_.prepare("SELECT document FROM roots ORDER BY version"));
+  MPYD_TRY_ASSIGN(Statement rows,
+                  connection_.prepare("SELECT document FROM roots ORDER BY version"));
   return read_blobs(rows);
 }
 
 Result<std::optional<ByteVector>> SqliteTrustStore::newest_head() const {
-  MPYD_TRY_ASSIGN(Statement rows,
-                  connection_.prepare(
-                      "SELECT document FROM heads ORDER BY epoch DESC, version DESC LIMIT 1"));
+  MPYD_TRY_ASSIGN(
+      Statement rows,
+      connection_.prepare("SELECT document FROM heads ORDER BY epoch DESC, version DESC LIMIT 1"));
   MPYD_TRY_ASSIGN(const bool found, rows.step());
   if (!found) return std::nullopt;
   return to_vector(rows.blob(0));

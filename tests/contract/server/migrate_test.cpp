@@ -64,8 +64,9 @@ TEST_CASE("a newer database is refused by name of the version it needs, and not 
   {
     const auto connection = open(path);
     REQUIRE(migrate(*connection));
-    REQUIRE(connection->execute("PRAGMA user_version = 999;"
-                                "UPDATE meta SET value = '7.1.0' WHERE name = 'needs_version';"));
+    REQUIRE(
+        connection->execute("PRAGMA user_version = 999;"
+                            "UPDATE meta SET value = '7.1.0' WHERE name = 'needs_version';"));
   }
   const std::string before = read_text(path);
   const auto opened = SqliteStore::open(path);

@@ -19,16 +19,17 @@ struct Backend {
   std::unique_ptr<Store> (*reopen)(const std::string& directory);
 };
 
-const Backend kSqlite = {
-    "sqlite",
-    [](const std::string& directory) -> std::unique_ptr<Store> {
-      return sqlite::SqliteStore::create(directory + "/mpyd.db").value();
-    },
-    [](const std::string& directory) -> std::unique_ptr<Store> {
-      return sqlite::SqliteStore::open(directory + "/mpyd.db").value();
-    }};
+const Backend kSqlite = {"sqlite",
+                         [](const std::string& directory) -> std::unique_ptr<Store> {
+                           return sqlite::SqliteStore::create(directory + "/mpyd.db").value();
+                         },
+                         [](const std::string& directory) -> std::unique_ptr<Store> {
+                           return sqlite::SqliteStore::open(directory + "/mpyd.db").value();
+                         }};
 
-HardwareId hardware(std::string_view text = "hat:V:0001") { return HardwareId::parse(text).value(); }
+HardwareId hardware(std::string_view text = "hat:V:0001") {
+  return HardwareId::parse(text).value();
+}
 
 Release release(std::uint32_t number, std::string_view hardware_id = "hat:V:0001") {
   return {.hardware_id = hardware(hardware_id),
@@ -94,14 +95,15 @@ TEST_CASE("every store keeps its promises") {
   }
 
   DYNAMIC_SECTION(backend.name << ": a reader sees one state, whatever is written meanwhile") {
-    const auto counts = get(*store, [&](const Snapshot& s) -> Result<std::pair<std::uint64_t, std::uint64_t>> {
-      const std::uint64_t before = s.releases().count().value();
-      std::thread([&] {
-        (void)store->write(
-            [](Transaction& tx) { return publish(tx, release(1), variant("6-any", 1)); });
-      }).join();
-      return std::pair{before, s.releases().count().value()};
-    });
+    const auto counts =
+        get(*store, [&](const Snapshot& s) -> Result<std::pair<std::uint64_t, std::uint64_t>> {
+          const std::uint64_t before = s.releases().count().value();
+          std::thread([&] {
+            (void)store->write(
+                [](Transaction& tx) { return publish(tx, release(1), variant("6-any", 1)); });
+          }).join();
+          return std::pair{before, s.releases().count().value()};
+        });
     CHECK(counts == std::pair<std::uint64_t, std::uint64_t>{0, 0});
     CHECK(get(*store, [](const Snapshot& s) { return s.releases().count(); }) == 1);
   }
@@ -126,14 +128,16 @@ TEST_CASE("every store keeps its promises") {
   DYNAMIC_SECTION(backend.name << ": roots come back in order, and none is replaced") {
     REQUIRE(write([](Transaction& tx) { return tx.trust().add_root(2, as_bytes("two")); }));
     REQUIRE(write([](Transaction& tx) { return tx.trust().add_root(1, as_bytes("one")); }));
-    CHECK(write([](Transaction& tx) { return tx.trust().add_root(1, as_bytes("x")); }).error().code ==
-          Errc::conflict);
+    CHECK(
+        write([](Transaction& tx) { return tx.trust().add_root(1, as_bytes("x")); }).error().code ==
+        Errc::conflict);
     const auto roots = get(*store, [](const Snapshot& s) { return s.trust().roots(); });
     REQUIRE(roots.size() == 2);
     CHECK(as_text(roots[0]) == "one");
   }
 
-  DYNAMIC_SECTION(backend.name << ": the newest head counts by epoch, then version, with its entries") {
+  DYNAMIC_SECTION(
+      backend.name << ": the newest head counts by epoch, then version, with its entries") {
     CHECK_FALSE(get(*store, [](const Snapshot& s) { return s.trust().newest_head(); }));
     const auto replace = [&](std::uint32_t epoch, std::uint32_t version, std::string_view document,
                              std::vector<TrustStore::NewEntry> entries) {
@@ -141,8 +145,16 @@ TEST_CASE("every store keeps its promises") {
         return tx.trust().replace_targets({epoch, version, as_bytes(document)}, entries);
       });
     };
-    REQUIRE(replace(1, 9, "1.9", {{"hat:b:1", as_bytes("b")}, {"hat:a:1", as_bytes("a")}}));
-    REQUIRE(replace(2, 1, "2.1", {{"hat:c:1", as_bytes("c")}, {"hat:B:1", as_bytes("B")}}));
+    REQUIRE(replace(1, 9, "1.9",
+                    {
+                        {"hat:b:1", as_bytes("b")},
+                        {"hat:a:1", as_bytes("a")}
+    }));
+    REQUIRE(replace(2, 1, "2.1",
+                    {
+                        {"hat:c:1", as_bytes("c")},
+                        {"hat:B:1", as_bytes("B")}
+    }));
     CHECK(replace(2, 1, "again", {}).error().code == Errc::conflict);
     const auto head = get(*store, [](const Snapshot& s) { return s.trust().newest_head(); });
     CHECK(as_text(head.value()) == "2.1");
@@ -157,7 +169,8 @@ TEST_CASE("every store keeps its promises") {
       MPYD_TRY(publish(tx, release(2), variant("6-any", 2)));
       return publish(tx, release(7, "hat:W:0001"), variant("6-any", 3));
     }));
-    const auto found = get(*store, [](const Snapshot& s) { return s.releases().of_hardware(hardware()); });
+    const auto found =
+        get(*store, [](const Snapshot& s) { return s.releases().of_hardware(hardware()); });
     REQUIRE(found.size() == 2);
     CHECK(found[0].release == 2);
     const Release& first = found[1];
@@ -199,7 +212,8 @@ TEST_CASE("every store keeps its promises") {
           }) == Errc::not_found);
   }
 
-  DYNAMIC_SECTION(backend.name << ": withdrawing takes a whole release or one ABI, and says how much changed") {
+  DYNAMIC_SECTION(
+      backend.name << ": withdrawing takes a whole release or one ABI, and says how much changed") {
     REQUIRE(write([](Transaction& tx) -> Result<void> {
       MPYD_TRY(publish(tx, release(1), variant("6-any", 1)));
       MPYD_TRY(tx.packages().add(variant("6-any", 2).digest, as_bytes("x"), {}));
@@ -208,7 +222,8 @@ TEST_CASE("every store keeps its promises") {
     const auto set = [&](std::string_view abi, bool withdrawn) {
       std::uint32_t changed = 99;
       REQUIRE(write([&](Transaction& tx) -> Result<void> {
-        MPYD_TRY_ASSIGN(changed, tx.releases().set_withdrawn(hardware(), release(1).version, abi, withdrawn));
+        MPYD_TRY_ASSIGN(
+            changed, tx.releases().set_withdrawn(hardware(), release(1).version, abi, withdrawn));
         return {};
       }));
       return changed;
@@ -227,11 +242,11 @@ TEST_CASE("every store keeps its promises") {
     const auto whole = get(*store, [&](const Snapshot& s) { return s.packages().find(digest); });
     CHECK(as_text(whole->bytes) == bytes);
     CHECK(whole->key_block.empty());
-    const auto head = get(*store, [&](const Snapshot& s) { return s.packages().find_head(digest); });
+    const auto head =
+        get(*store, [&](const Snapshot& s) { return s.packages().find_head(digest); });
     CHECK(head->bytes.size() < bytes.size());
-    const auto part = get(*store, [&](const Snapshot& s) {
-      return s.packages().find_part(digest, 4990, 100);
-    });
+    const auto part =
+        get(*store, [&](const Snapshot& s) { return s.packages().find_part(digest, 4990, 100); });
     CHECK(part->bytes.size() == 10);
     CHECK(part->package_bytes == 5000);
     CHECK_FALSE(get(*store, [&](const Snapshot& s) { return s.packages().find(Digest{}); }));
@@ -240,13 +255,15 @@ TEST_CASE("every store keeps its promises") {
   DYNAMIC_SECTION(backend.name << ": devices and their slots come back as they were last written") {
     Device d = device("0123456789abcdef");
     REQUIRE(write([&](Transaction& tx) { return tx.devices().add(d); }));
-    CHECK(write([&](Transaction& tx) { return tx.devices().add(d); }).error().code == Errc::conflict);
+    CHECK(write([&](Transaction& tx) { return tx.devices().add(d); }).error().code ==
+          Errc::conflict);
     d.state = DeviceState::revoked;
     d.last_counter = 1ULL << 62;
     d.abi = parse_abi("6.3-armv7emsp").value();
     d.abi.core = Arch::armv7em;
     d.firmware = "v1.25 \"quoted\"";
-    DeviceSlot slot{.slot = 3, .hardware_id = "hat:V:0001", .revision = 7, .state = 5, .since_unix_s = 9};
+    DeviceSlot slot{
+        .slot = 3, .hardware_id = "hat:V:0001", .revision = 7, .state = 5, .since_unix_s = 9};
     slot.serial.push_back(std::byte{0});
     slot.loaded_digest = test::random_fixed<Digest>(2);
     REQUIRE(write([&](Transaction& tx) -> Result<void> {
@@ -267,8 +284,9 @@ TEST_CASE("every store keeps its promises") {
     CHECK(slots[0].since_unix_s == 9);
     REQUIRE(write([&](Transaction& tx) { return tx.devices().remove_slot(d.id, 3); }));
     CHECK(get(*store, [&](const Snapshot& s) { return s.devices().slots(d.id); }).empty());
-    CHECK(write([&](Transaction& tx) { return tx.devices().update(device("none")); }).error().code ==
-          Errc::not_found);
+    CHECK(
+        write([&](Transaction& tx) { return tx.devices().update(device("none")); }).error().code ==
+        Errc::not_found);
   }
 
   DYNAMIC_SECTION(backend.name << ": tokens are found by hash and removed by name") {
@@ -286,13 +304,16 @@ TEST_CASE("every store keeps its promises") {
     CHECK(found->single_use);
     CHECK(found->last_used_unix_s == 77);
     REQUIRE(write([](Transaction& tx) { return tx.tokens().remove("ci"); }));
-    CHECK(write([](Transaction& tx) { return tx.tokens().remove("ci"); }).error().code == Errc::not_found);
+    CHECK(write([](Transaction& tx) { return tx.tokens().remove("ci"); }).error().code ==
+          Errc::not_found);
     CHECK(get(*store, [](const Snapshot& s) { return s.tokens().list(); }).empty());
   }
 
   DYNAMIC_SECTION(backend.name << ": the audit log is read forward from any row") {
     for (const char* action : {"a", "b", "c"})
-      REQUIRE(write([&](Transaction& tx) { return tx.audit().append({.time_unix_s = 5, .action = action}); }));
+      REQUIRE(write([&](Transaction& tx) {
+        return tx.audit().append({.time_unix_s = 5, .action = action});
+      }));
     const auto all = get(*store, [](const Snapshot& s) { return s.audit().list(0, 100); });
     REQUIRE(all.size() == 3);
     const auto rest = get(*store, [&](const Snapshot& s) { return s.audit().list(all[0].id, 1); });

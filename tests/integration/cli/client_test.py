@@ -6,6 +6,7 @@ import socket
 import subprocess
 import threading
 import unittest
+from unittest import mock
 
 from support import FAILED, NETWORK, NOT_AUTHORISED, USAGE, VERIFICATION, CliTest, live
 
@@ -113,9 +114,8 @@ class Tls(CliTest):
         def with_tls(arguments, **options):
             return plain_popen([*arguments, "--tls-cert", cert, "--tls-key", key], **options)
 
-        live.subprocess.Popen = with_tls
-        self.addCleanup(setattr, live.subprocess, "Popen", plain_popen)
-        server.start()
+        with mock.patch.object(subprocess, "Popen", with_tls):
+            server.start()
         self.addCleanup(server.stop)
         port = server.ports[1]
         token = dict(token_file=server.token_file)

@@ -1,5 +1,6 @@
 """The main job, end to end: publish, store, resolve, deliver, verify, load, run, unload, on real MicroPython."""
 
+import json
 import os
 import pathlib
 import shutil
@@ -66,6 +67,9 @@ class MainJob(unittest.TestCase):
     def publish_thermo(self, version="1.0.0", more=()):
         return self.server.publish(drivers["x64"], drivers["any"], version=version, more=more)
 
+    def withdraw(self, verb, *more):
+        self.server.admin("release", verb, "--hardware-id", live.HARDWARE_ID, "--version", "1.0.0", *more)
+
     # --- the path itself ---
 
     def test_a_plugged_board_loads_its_native_driver_and_reads_its_sensor(self):
@@ -101,25 +105,25 @@ class MainJob(unittest.TestCase):
         board = self.motherboard()
         board.plug(0, self.image, sensor_mdeg=21500)
         board.wait_event("loaded", slot=0)
-        self.server.admin("release", "yank", live.HARDWARE_ID, "1.0.0", "--abi", "6.3-x64")
+        self.withdraw("yank", "--abi", "6.3-x64")
         again = board.wait_event("loaded", slot=0, count=2)
         self.assertIn("thermo 1.0.0 (6-any)", again["detail"])
         self.assertEqual(board.call(0, "temperature"), 21500)
-        self.server.admin("release", "yank", live.HARDWARE_ID, "1.0.0")
+        self.withdraw("yank")
         refused = board.wait_event("refused", slot=0)
         self.assertRegex(refused["detail"], r"\w+ \w+ \w+")
         self.assertEqual(board.ask("slots")["answer"][0]["state"], "refused")
-        self.server.admin("release", "unyank", live.HARDWARE_ID, "1.0.0")
+        self.withdraw("unyank")
         board.wait_event("loaded", slot=0, count=3)
 
     # --- damage and strangers ---
 
     def test_a_bit_flipped_on_the_way_is_refused_before_the_loader_and_a_clean_copy_loads(self):
         canary = write_driver("thermo", f"print({CANARY!r})\ndef attach(board):\n    return board\ndef detach(x):\n    pass\n")
-        said = self.server.publish(canary, more=("--json",))
-        size = canary.stat().st_size
-        self.assertIn('"stored"', said.stdout)
-        for number, byte in enumerate((20, 60, 150, 400, 400 + size // 2)):
+        package = json.loads(self.server.publish(canary, more=("--json",)).stdout)["packages"][0]
+        size = package["bytes"]
+        # In the head, in the manifest, in its signature's neighbourhood, in the sealed code, in the chain's end.
+        for number, byte in enumerate((5, 20, 150, size - 60, size - 1)):
             with self.subTest(byte=byte):
                 self.wire.tamper = live.flip_in_package(bit=8 * byte + number)
                 board = self.motherboard(sync_interval_ms=60000)

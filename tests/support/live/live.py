@@ -321,8 +321,9 @@ class Motherboard:
 
 
 def build_driver(source, out, name=None):
-    """Builds a driver's variants for x64 and bytecode; returns their paths."""
-    arguments = [REPO / "deploy/driver", "build", source, "--arch", "x64,any", "--out", out]
+    """Builds a driver's variants for x64 (if there is a .c) and bytecode; returns their paths by arch."""
+    archs = "x64,any" if list(pathlib.Path(source).glob("*.c")) else "any"
+    arguments = [REPO / "deploy/driver", "build", source, "--arch", archs, "--out", out]
     if name:
         arguments += ["--name", name]
     done = subprocess.run(arguments, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)

@@ -1,4 +1,5 @@
-// A motherboard's side of a sync, for tests of the server: libprotobuf inside, the shared box outside.
+// A motherboard's side of a sync, for tests of the server: libprotobuf inside, the shared box
+// outside.
 #pragma once
 
 #include "mpyd/v1/device.pb.h"

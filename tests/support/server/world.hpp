@@ -78,7 +78,8 @@ class ServerWorld {
     return out;
   }
 
-  server::ByteVector sign_targets(const trust::TargetsHead& head, const server::EntrySet& set) const {
+  server::ByteVector sign_targets(const trust::TargetsHead& head,
+                                  const server::EntrySet& set) const {
     const server::SigningKeyPair* signer = &targets_key;
     return must(server::sign_head(head, set, {&signer, 1}));
   }
@@ -117,11 +118,14 @@ class ServerWorld {
     const server::SigningKeyPair* signer = &publisher_key;
     const ExchangeKey* recipient =
         options.recipient != nullptr ? options.recipient : &server_key.public_key;
-    return must(server::build_package({.manifest = manifest,
-                                       .publishers = {&signer, 1},
-                                       .recipients = {recipient, 1},
-                                       .is_public = options.is_public},
-                                      mpy));
+    return must(server::build_package(
+        {
+            .manifest = manifest,
+            .publishers = {&signer,   1},
+            .recipients = {recipient, 1},
+            .is_public = options.is_public
+    },
+        mpy));
   }
 
   server::Result<server::PublishReport> publish(const PackageOptions& options) {
@@ -129,9 +133,8 @@ class ServerWorld {
   }
 
   std::size_t audit_count(std::string_view action) {
-    const auto rows = must(store->get([](const server::Snapshot& s) {
-      return s.audit().list(0, 1000);
-    }));
+    const auto rows =
+        must(store->get([](const server::Snapshot& s) { return s.audit().list(0, 1000); }));
     std::size_t count = 0;
     for (const server::AuditRow& row : rows)
       if (row.event.action == action) ++count;

@@ -139,16 +139,24 @@ TEST_CASE("an answer that comes after the board was swapped is not applied to th
   World world;
   world.server.decide(kThermoId, {.package = &thermo});
   world.boot();
-  world.plug(0, thermo_image());
-  // The request is out, the answer not yet read; then the contacts change.
+  Buffer first = thermo_image();
+  Buffer next = thermo_image();
+  SECTION("to another hardware ID") { next = board_image(0x43); }
+  SECTION("to another revision") { next = board_image(0x42, {}, 4); }
+  SECTION("to one without a package on its EEPROM") { first = thermo_image(thermo.bytes); }
+  // The answer comes byte by byte; meanwhile the board goes and another one takes its place.
+  world.server.spoil = [](const std::string&, HttpAnswer& answer) { answer.piece = 1; };
+  world.plug(0, first);
   REQUIRE(world.run_until([&] { return world.server.count("/v1/device/sync") == 1; }));
-  world.bus.plug(0, board_image(0x43));
-  world.run_ms(2000);
-  CHECK(world.loader.attached <= 1);
-  world.pull(0);
-  world.plug(0, board_image(0x43));
-  REQUIRE(world.run_until_state(0, SlotState::refused));
-  CHECK(world.slot(0).error == Errc::no_driver);
+  world.bus.pull(0);
+  REQUIRE(world.run_until_state(0, SlotState::empty));
+  world.plug(0, next);
+  REQUIRE(world.run_until_state(0, SlotState::waiting));
+  REQUIRE(world.events.count(EventKind::synced) == 0);
+  REQUIRE(world.run_until([&] { return world.events.count(EventKind::synced) == 1; }));
+  CHECK(world.slot(0).chosen.is_zero());
+  CHECK(world.slot(0).state == SlotState::waiting);
+  CHECK(world.events.count(EventKind::chosen) == 0);
 }
 
 TEST_CASE("many slots are probed in turn and none starves") {

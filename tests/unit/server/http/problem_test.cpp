@@ -24,8 +24,8 @@ boost::json::object body_of(const Response& response) {
 TEST_CASE("schema/problems.md lists every problem with its status") {
   const std::string text = read_text("schema/problems.md");
   for (const ProblemKind& kind : problem_kinds()) {
-    const std::string row = "| `" + std::string(name(kind.code)) + "` | " +
-                            std::to_string(kind.status) + " |";
+    const std::string row =
+        "| `" + std::string(name(kind.code)) + "` | " + std::to_string(kind.status) + " |";
     CAPTURE(row);
     CHECK(text.find(row) != std::string::npos);
   }

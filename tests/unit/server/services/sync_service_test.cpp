@@ -107,8 +107,8 @@ TEST_CASE("a board without a driver is told why") {
 
 TEST_CASE("a withdrawn package is not delivered, and whoever holds it is told to avoid it") {
   EnrolledWorld world;
-  must(world.releases.set_withdrawn(
-      {test::hardware_id(), parse_version("1.4.0").value(), ""}, true, "test"));
+  must(world.releases.set_withdrawn({test::hardware_id(), parse_version("1.4.0").value(), ""}, true,
+                                    "test"));
   auto request = world.device.request();
   SyncingDevice::add_board(request).add_cached_digests(text_of(world.published.digest));
   const auto answer = world.device.exchange(world.sync, request);
@@ -118,7 +118,8 @@ TEST_CASE("a withdrawn package is not delivered, and whoever holds it is told to
   CHECK(answer.slots(0).avoid_digests(0) == text_of(world.published.digest));
 }
 
-TEST_CASE("A28 a request whose counter is not above the last changes nothing and is told the last") {
+TEST_CASE(
+    "A28 a request whose counter is not above the last changes nothing and is told the last") {
   EnrolledWorld world;
   auto request = world.device.request();
   request.set_counter(40);
@@ -280,6 +281,7 @@ TEST_CASE("a device that can take next to nothing is refused, not answered in pa
   SyncingDevice::add_board(request);
   for (const std::uint32_t size : {1U, 150U, 300U}) {
     request.set_answer_bytes_max(size);
+    request.set_head_version(world.head_version);
     request.set_counter(++world.device.counter);
     CHECK(status(world.device.exchange(world.sync, request)) == sync::Status::refused);
   }

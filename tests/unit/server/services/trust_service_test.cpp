@@ -31,7 +31,8 @@ Errc refusal(ServerWorld& world, const Signed& s) {
 
 TEST_CASE("new targets are in force at once, after a restart too, and prove their entries") {
   ServerWorld world;
-  world.set_policy({world.entry("hat:a:0001"), world.entry("hat:b:0001"), world.entry("hat:c:0001")});
+  world.set_policy(
+      {world.entry("hat:a:0001"), world.entry("hat:b:0001"), world.entry("hat:c:0001")});
   TrustService restarted(*world.store, world.clock);
   must(restarted.load());
   for (const TrustService* service : {&world.trust, &restarted}) {
@@ -65,8 +66,9 @@ TEST_CASE("targets that do not hold are refused and change nothing") {
     CHECK(refusal(world, targets(world, {.epoch = 2, .version = 3}, {})) == Errc::rollback);
   }
   SECTION("A09 an expired head") {
-    CHECK(refusal(world, targets(world, {.epoch = 1, .version = 3, .expires_unix_s = world.clock.now},
-                                 {})) == Errc::expired);
+    CHECK(
+        refusal(world, targets(world, {.epoch = 1, .version = 3, .expires_unix_s = world.clock.now},
+                               {})) == Errc::expired);
   }
   SECTION("A05 a head signed by another role") {
     const SigningKeyPair* signer = &world.publisher_key;
