@@ -36,7 +36,8 @@ ExchangeKey x25519_public(const SecretKey& secret);
 
 // XChaCha20-Poly1305 (IETF AEAD). `sealed` is plaintext size + 16. Sizes must fit: checked, false.
 inline constexpr std::size_t kTagBytes = 16;
-void aead_seal(const SharedKey& key, const Nonce& nonce, Bytes ad, Bytes plain, MutableBytes sealed);
+void aead_seal(const SharedKey& key, const Nonce& nonce, Bytes ad, Bytes plain,
+               MutableBytes sealed);
 [[nodiscard]] bool aead_open(const SharedKey& key, const Nonce& nonce, Bytes ad, Bytes sealed,
                              MutableBytes plain);
 
@@ -54,8 +55,8 @@ class StreamPull {
  public:
   StreamPull() = default;
   StreamPull(const ContentKey& key, const StreamHeader& header);
-  // Decrypts; `plain` is sealed.size() - 17 and may be the same memory as `sealed` + 1. `last` says whether
-  // the chunk carried TAG_FINAL. False: nothing of the chunk may be used.
+  // Decrypts; `plain` is sealed.size() - 17 and may be the same memory as `sealed` + 1. `last` says
+  // whether the chunk carried TAG_FINAL. False: nothing of the chunk may be used.
   [[nodiscard]] bool pull(Bytes sealed, MutableBytes plain, bool& last);
   void wipe();
 

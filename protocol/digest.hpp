@@ -33,9 +33,9 @@ struct FixedBytes {
   friend constexpr auto operator<=>(const FixedBytes&, const FixedBytes&) = default;
 };
 
-using Digest = FixedBytes<struct DigestTag, 32>;            // SHA-256
-using KeyId = FixedBytes<struct KeyIdTag, 8>;               // first 8 bytes of SHA-256(public key)
-using SigningKey = FixedBytes<struct SigningKeyTag, 32>;    // Ed25519, public
+using Digest = FixedBytes<struct DigestTag, 32>;          // SHA-256
+using KeyId = FixedBytes<struct KeyIdTag, 8>;             // first 8 bytes of SHA-256(public key)
+using SigningKey = FixedBytes<struct SigningKeyTag, 32>;  // Ed25519, public
 using SignatureBytes = FixedBytes<struct SignatureTag, 64>;
 using ExchangeKey = FixedBytes<struct ExchangeKeyTag, 32>;  // X25519, public
 using SecretKey = FixedBytes<struct SecretKeyTag, 32>;      // X25519, secret

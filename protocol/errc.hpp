@@ -8,14 +8,14 @@ namespace mpyd {
 
 enum class Errc : std::uint16_t {
   // the bytes
-  truncated = 1,      // ends before its own lengths say
-  trailing = 2,       // bytes after the end
-  bad_magic = 3,      // not this format at all
-  bad_checksum = 4,   // a checksum of the format does not match
-  malformed = 5,      // a field contradicts the format
-  unsupported = 6,    // a newer format or min_reader than this reader knows
-  limit = 7,          // a length, count or depth above its bound
-  blank = 8,          // an EEPROM nobody wrote yet
+  truncated = 1,     // ends before its own lengths say
+  trailing = 2,      // bytes after the end
+  bad_magic = 3,     // not this format at all
+  bad_checksum = 4,  // a checksum of the format does not match
+  malformed = 5,     // a field contradicts the format
+  unsupported = 6,   // a newer format or min_reader than this reader knows
+  limit = 7,         // a length, count or depth above its bound
+  blank = 8,         // an EEPROM nobody wrote yet
   // authenticity
   bad_signature = 20,  // a signature by a named key does not verify
   threshold = 21,      // fewer distinct valid signatures than required
@@ -23,28 +23,28 @@ enum class Errc : std::uint16_t {
   decryption = 23,     // authenticated decryption failed
   no_key = 24,         // no content key, or one that does not fit the commitment
   // trust
-  untrusted = 40,        // no policy entry names this hardware ID, or not this publisher
-  revoked = 41,          // the key or the package was revoked
-  expired = 42,          // a trust document's time is over
-  rollback = 43,         // older than what is in force, or below the floor
-  policy = 44,           // an entry's rules forbid it: source, mode or pin
-  wrong_hardware = 45,   // a package of another hardware ID or revision
-  wrong_abi = 46,        // native code of another ABI
-  equivocation = 47,     // same version, other content
+  untrusted = 40,       // no policy entry names this hardware ID, or not this publisher
+  revoked = 41,         // the key or the package was revoked
+  expired = 42,         // a trust document's time is over
+  rollback = 43,        // older than what is in force, or below the floor
+  policy = 44,          // an entry's rules forbid it: source, mode or pin
+  wrong_hardware = 45,  // a package of another hardware ID or revision
+  wrong_abi = 46,       // native code of another ABI
+  equivocation = 47,    // same version, other content
   // the server
-  no_driver = 60,     // nothing published fits
+  no_driver = 60,       // nothing published fits
   unknown_device = 61,  // this device key is not enrolled here
   replayed = 62,        // a sync that is not the answer to this request, or an old counter
   key_retired = 63,     // the server has another key by now
   unreachable = 64,     // no connection, or it broke
   timeout = 65,         // too slow
   // the motherboard
-  io = 80,             // storage or bus failed
-  memory = 81,         // not enough memory
-  no_device = 82,      // the board is gone
-  driver_error = 83,   // the driver's own code raised
-  quarantined = 84,    // it took the motherboard down before
-  load_error = 85,     // MicroPython's loader refused verified bytes
+  io = 80,              // storage or bus failed
+  memory = 81,          // not enough memory
+  no_device = 82,       // the board is gone
+  driver_error = 83,    // the driver's own code raised
+  quarantined = 84,     // it took the motherboard down before
+  load_error = 85,      // MicroPython's loader refused verified bytes
   missing_module = 86,  // firmware lacks a built-in module the driver requires
   // requests
   not_found = 100,

@@ -25,7 +25,7 @@ inline constexpr std::size_t kManifestSignaturesMax = 4;
 inline constexpr std::uint32_t kChunkBytesDefault = 2048;
 inline constexpr std::uint32_t kChunkBytesMin = 256;
 inline constexpr std::uint32_t kChunkBytesMax = 4096;
-inline constexpr std::uint32_t kPlainBytesMax = 1U << 20;   // a .mpy of a megabyte is a mistake
+inline constexpr std::uint32_t kPlainBytesMax = 1U << 20;  // a .mpy of a megabyte is a mistake
 inline constexpr std::uint32_t kChunkCountMax = kPlainBytesMax / kChunkBytesMin;
 inline constexpr std::size_t kKeyBlockEntriesMax = 8;
 

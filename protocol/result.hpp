@@ -23,7 +23,7 @@ template <class E>
 }  // namespace mpyd
 
 #define MPYD_CAT_(a, b) a##b
-#define MPYD_CAT(a, b) MPYD_CAT_(a, b)
+#define MPYD_CAT(a, b)  MPYD_CAT_(a, b)
 
 // Returns the error of `expr` from the enclosing function, if it has one.
 #define MPYD_TRY(expr)                                                                 \

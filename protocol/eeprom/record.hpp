@@ -1,4 +1,5 @@
-// Our own data on an EEPROM and in files: `mpyd`, kind u8, length u32 little-endian, then `length` bytes.
+// Our own data on an EEPROM and in files: `mpyd`, kind u8, length u32 little-endian, then `length`
+// bytes.
 #pragma once
 
 #include "protocol/bytes.hpp"

@@ -10,11 +10,12 @@ namespace mpyd::mpy {
 inline constexpr std::size_t kHeaderBytesMin = 4;
 
 struct Header {
-  Abi abi;                  // float ABI and object representation are unspecified: the file does not say
-  std::size_t size = 0;     // bytes of the header
+  Abi abi;  // float ABI and object representation are unspecified: the file does not say
+  std::size_t size = 0;  // bytes of the header
 };
 
-// Errors: truncated, bad_magic, unsupported (a version before 6 or an arch nobody knows), malformed.
+// Errors: truncated, bad_magic, unsupported (a version before 6 or an arch nobody knows),
+// malformed.
 Result<Header> parse_header(Bytes file);
 
 // `sys.implementation._mpy` of a device -> the part of its Abi it tells. Errors: unsupported.

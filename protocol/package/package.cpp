@@ -9,8 +9,7 @@ Result<std::size_t> package_head_bytes(Bytes start) {
   if (load_u8(start, kRecordHeaderBytes) > kFormat) return fail(Errc::unsupported);
   const std::uint32_t signatures = load_u8(start, kRecordHeaderBytes + 1);
   const std::uint32_t manifest = load_le16(start, kRecordHeaderBytes + 2);
-  if (signatures > kManifestSignaturesMax || manifest > kManifestBytesMax)
-    return fail(Errc::limit);
+  if (signatures > kManifestSignaturesMax || manifest > kManifestBytesMax) return fail(Errc::limit);
   if (signatures == 0 || manifest == 0) return fail(Errc::malformed);
   return kRecordHeaderBytes + kHeadFixedBytes + manifest + signatures * kPackageSignatureBytes;
 }

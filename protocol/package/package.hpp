@@ -17,9 +17,9 @@ namespace mpyd {
 
 inline constexpr std::size_t kHeadFixedBytes = 4;
 inline constexpr std::size_t kPackageSignatureBytes = KeyId::kSize + SignatureBytes::kSize;
-inline constexpr std::size_t kPackageHeadBytesMax =
-    kRecordHeaderBytes + kHeadFixedBytes + kManifestBytesMax +
-    kManifestSignaturesMax * kPackageSignatureBytes;
+inline constexpr std::size_t kPackageHeadBytesMax = kRecordHeaderBytes + kHeadFixedBytes +
+                                                    kManifestBytesMax +
+                                                    kManifestSignaturesMax * kPackageSignatureBytes;
 
 struct PackageSignature {
   KeyId key_id;
@@ -32,8 +32,8 @@ struct PackageHead {
   Digest manifest_digest;  // SHA-256 of the manifest's bytes; additional data of key blocks
   Bytes manifest_bytes;    // view into the parsed bytes
   InlineVector<PackageSignature, kManifestSignaturesMax> signatures;
-  std::uint32_t body_offset = 0;     // from the start of the package
-  std::uint32_t package_bytes = 0;   // record header included
+  std::uint32_t body_offset = 0;    // from the start of the package
+  std::uint32_t package_bytes = 0;  // record header included
 };
 
 // How many bytes the head takes, told by its first kRecordHeaderBytes + kHeadFixedBytes.
@@ -62,8 +62,8 @@ class ChainVerifier {
   Result<void> finish_chunk();
 
   crypto::Sha256 hash_;
-  Digest expected_;      // of the chunk being fed
-  Digest next_;          // its last 32 bytes so far
+  Digest expected_;  // of the chunk being fed
+  Digest next_;      // its last 32 bytes so far
   std::uint32_t index_ = 0;
   std::uint32_t filled_ = 0;
   std::uint32_t chunk_count_ = 0;
@@ -103,7 +103,8 @@ class PackageReader {
   PackageReader(const VerifiedPackage& package, PackageSource& source, MutableBytes buffer);
 
   // The next chunk's plaintext, a view into the buffer until the next call; empty after the last.
-  // Errors: bad_digest, decryption, limit (buffer too small), and the source's. After an error no more bytes come out.
+  // Errors: bad_digest, decryption, limit (buffer too small), and the source's. After an error no
+  // more bytes come out.
   Result<Bytes> next();
   void wipe();
 

@@ -28,8 +28,7 @@ Result<void> write_body(Manifest& manifest, Bytes plain, const ContentKey& key,
   for (std::uint32_t i = 0; i < manifest.chunk_count; ++i) {
     const bool is_last = i + 1 == manifest.chunk_count;
     const std::size_t from = std::size_t{i} * manifest.chunk_bytes;
-    const Bytes chunk =
-        plain.subspan(from, is_last ? plain.size() - from : manifest.chunk_bytes);
+    const Bytes chunk = plain.subspan(from, is_last ? plain.size() - from : manifest.chunk_bytes);
     const MutableBytes wire = body.subspan(std::size_t{i} * stride, wire_chunk_bytes(manifest, i));
     if (is_sealed)
       stream.push(chunk, is_last, wire.first(wire.size() - Digest::kSize));
@@ -67,9 +66,9 @@ Result<std::size_t> format_package_head(Bytes manifest, std::uint32_t body_bytes
   if (manifest.size() > kManifestBytesMax || signatures.size() > kManifestSignaturesMax ||
       size > out.size())
     return fail(Errc::limit);
-  format_record_header({RecordKind::package,
-                        static_cast<std::uint32_t>(size - kRecordHeaderBytes) + body_bytes},
-                       out);
+  format_record_header(
+      {RecordKind::package, static_cast<std::uint32_t>(size - kRecordHeaderBytes) + body_bytes},
+      out);
   store_u8(out, kRecordHeaderBytes, kFormat);
   store_u8(out, kRecordHeaderBytes + 1, static_cast<std::uint32_t>(signatures.size()));
   store_le16(out, kRecordHeaderBytes + 2, static_cast<std::uint32_t>(manifest.size()));

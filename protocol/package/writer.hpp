@@ -1,4 +1,5 @@
-// Builds packages. For publishers: no secret leaves the caller, and the caller brings all randomness.
+// Builds packages. For publishers: no secret leaves the caller, and the caller brings all
+// randomness.
 #pragma once
 
 #include "protocol/package/package.hpp"
@@ -6,9 +7,9 @@
 namespace mpyd {
 
 // Encrypts and chains `plain` into `body` (body_bytes_of(manifest) bytes) and fills the fields of
-// `manifest` that follow: plain_bytes, chunk_count, body_bytes, first_chunk_digest, and for encrypted
-// packages stream_header and commitment. Set chunk_bytes and encryption before.
-// Errors: limit (size of plain or body), malformed (empty plain).
+// `manifest` that follow: plain_bytes, chunk_count, body_bytes, first_chunk_digest, and for
+// encrypted packages stream_header and commitment. Set chunk_bytes and encryption before. Errors:
+// limit (size of plain or body), malformed (empty plain).
 Result<void> prepare_manifest(Manifest& manifest, Bytes plain);  // sizes only
 Result<void> write_body(Manifest& manifest, Bytes plain, const ContentKey& key,
                         const StreamHeader& header, MutableBytes body);

@@ -80,14 +80,14 @@ void aead_seal(const SharedKey& key, const Nonce& nonce, Bytes ad, Bytes plain,
 bool aead_open(const SharedKey& key, const Nonce& nonce, Bytes ad, Bytes sealed,
                MutableBytes plain) {
   if (sealed.size() != plain.size() + kTagBytes) return false;
-  return crypto_aead_xchacha20poly1305_ietf_decrypt(
-             u8(plain), nullptr, nullptr, u8(sealed), sealed.size(), u8(ad), ad.size(),
-             u8(nonce.bytes()), u8(key.bytes())) == 0;
+  return crypto_aead_xchacha20poly1305_ietf_decrypt(u8(plain), nullptr, nullptr, u8(sealed),
+                                                    sealed.size(), u8(ad), ad.size(),
+                                                    u8(nonce.bytes()), u8(key.bytes())) == 0;
 }
 
 bool box_key(const SecretKey& secret, const ExchangeKey& peer, SharedKey& out) {
-  return crypto_box_curve25519xchacha20poly1305_beforenm(
-             u8(out.mutable_bytes()), u8(peer.bytes()), u8(secret.bytes())) == 0;
+  return crypto_box_curve25519xchacha20poly1305_beforenm(u8(out.mutable_bytes()), u8(peer.bytes()),
+                                                         u8(secret.bytes())) == 0;
 }
 
 void box_seal(const SharedKey& key, const Nonce& nonce, Bytes plain, MutableBytes sealed) {

@@ -20,7 +20,13 @@ enum class Direction : std::uint8_t { to_server = 0x51, to_device = 0xa2 };
 inline constexpr std::uint8_t kProtocolVersion = 0;
 
 // SyncAnswer.status; never reused.
-enum class Status : std::uint32_t { ok = 0, counter = 1, unknown_device = 2, revoked = 3, refused = 4 };
+enum class Status : std::uint32_t {
+  ok = 0,
+  counter = 1,
+  unknown_device = 2,
+  revoked = 3,
+  refused = 4
+};
 
 inline constexpr std::size_t kRequestPrefixBytes = 2 + 32 + 8 + 24;
 inline constexpr std::size_t kAnswerPrefixBytes = 2 + 24;
@@ -39,8 +45,8 @@ struct RequestPrefix {
 
 // Seals in place: the caller wrote the protobuf message of `message_bytes` at kRequestMessageOffset
 // of `buffer`. Returns the size of the whole request.
-std::size_t seal_request(MutableBytes buffer, std::size_t message_bytes, const RequestPrefix& prefix,
-                         const SharedKey& key);
+std::size_t seal_request(MutableBytes buffer, std::size_t message_bytes,
+                         const RequestPrefix& prefix, const SharedKey& key);
 // Errors: truncated, malformed, unsupported (format).
 Result<RequestPrefix> parse_request_prefix(Bytes request);
 // Opens in place; the view into `request` is the protobuf message.

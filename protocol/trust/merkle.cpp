@@ -49,7 +49,8 @@ bool merkle_includes(const Digest& leaf, std::uint32_t index, std::uint32_t coun
 
 Digest merkle_root(std::span<const Digest> leaves) {
   if (leaves.empty()) return crypto::sha256({});
-  // Complete subtrees from left to right, each larger than the next: the binary digits of the count.
+  // Complete subtrees from left to right, each larger than the next: the binary digits of the
+  // count.
   std::array<Digest, 32> stack;
   std::size_t depth = 0;
   for (std::size_t i = 0; i < leaves.size(); ++i) {

@@ -1,5 +1,5 @@
-// The Merkle tree over policy entries: leaf = SHA-256(0x00 || entry), node = SHA-256(0x01 || l || r).
-// The shape is RFC 9162's: a tree of n leaves splits at the largest power of two below n.
+// The Merkle tree over policy entries: leaf = SHA-256(0x00 || entry), node = SHA-256(0x01 || l ||
+// r). The shape is RFC 9162's: a tree of n leaves splits at the largest power of two below n.
 #pragma once
 
 #include "protocol/digest.hpp"

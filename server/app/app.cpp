@@ -105,10 +105,7 @@ class ServeInfo {
   static Result<ServeInfo> write(const std::string& path, const std::string& listen,
                                  const std::string& admin_listen) {
     const std::string text = boost::json::serialize(boost::json::object{
-        {"listen",       listen      },
-        {"admin_listen", admin_listen},
-        {"pid",          ::getpid()  }
-    });
+        {"listen", listen}, {"admin_listen", admin_listen}, {"pid", ::getpid()}});
     MPYD_TRY(write_file(path, as_bytes(text + "\n"), 0600));
     return ServeInfo(path);
   }

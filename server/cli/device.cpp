@@ -99,12 +99,8 @@ Outcome<void> run_device_provision(const DeviceProvisionOptions& options, const 
     MPYD_TRY(write_identity(options, key, server, pinned));
   }
   const std::string public_key = to_hex(key.public_key.bytes());
-  MPYD_TRY_ASSIGN(
-      json::object answer,
-      client.post("/v1/admin/devices", {
-                                           {"public_key", public_key  },
-                                           {"name",       options.name}
-  }));
+  MPYD_TRY_ASSIGN(json::object answer, client.post("/v1/admin/devices", {{"public_key", public_key},
+                                                                         {"name", options.name}}));
   const std::string id = shown(answer, "id");
   answer["public_key"] = public_key;
   answer["file"] = options.out_file;
@@ -117,9 +113,7 @@ Outcome<void> run_device_list(const ServerOptions& options, const Output& out) {
   MPYD_TRY_ASSIGN(const AdminClient client, AdminClient::open(options));
   MPYD_TRY_ASSIGN(const json::object answer, client.get("/v1/admin/devices"));
   MPYD_TRY_ASSIGN(const auto devices, object_list(answer, "devices"));
-  std::vector<std::vector<std::string>> rows = {
-      {"ID", "NAME", "ABI", "LAST SEEN", "REVOKED"}
-  };
+  std::vector<std::vector<std::string>> rows = {{"ID", "NAME", "ABI", "LAST SEEN", "REVOKED"}};
   for (const json::object& device : devices)
     rows.push_back({shown(device, "id"), shown(device, "name"), shown(device, "abi"),
                     shown_time(device, "last_seen_unix_s"), shown(device, "revoked")});
@@ -137,8 +131,7 @@ Outcome<void> run_device_show(const DeviceOptions& options, const Output& out) {
       text += std::string(field.key()) + "  " + shown(answer, field.key()) + "\n";
   MPYD_TRY_ASSIGN(const auto boards, object_list(answer, "boards"));
   std::vector<std::vector<std::string>> rows = {
-      {"SLOT", "HARDWARE ID", "REVISION", "STATE", "ERROR", "PACKAGE"}
-  };
+      {"SLOT", "HARDWARE ID", "REVISION", "STATE", "ERROR", "PACKAGE"}};
   for (const json::object& board : boards)
     rows.push_back({shown(board, "slot"), shown(board, "hardware_id"), shown(board, "revision"),
                     shown(board, "state"), shown(board, "error"), shown(board, "loaded_digest")});

@@ -183,12 +183,10 @@ Outcome<MpkgFile> build_variant(const Manifest& shared, const MpyFile& file,
                                 const ExchangeKey& server_key, bool is_public) {
   std::vector<const SigningKeyPair*> publishers;
   for (const SigningKeyPair& key : keys) publishers.push_back(&key);
-  PackageRequest request{
-      .manifest = shared,
-      .publishers = publishers,
-      .recipients = {&server_key, 1},
-      .is_public = is_public
-  };
+  PackageRequest request{.manifest = shared,
+                         .publishers = publishers,
+                         .recipients = {&server_key, 1},
+                         .is_public = is_public};
   request.manifest.abi = file.abi;
   MPYD_TRY_ASSIGN(ByteVector bytes, with_context(build_package(request, file.bytes), file.path));
   std::vector<MpkgFile> built;

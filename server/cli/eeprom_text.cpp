@@ -52,15 +52,9 @@ Outcome<EepromReport> report_eeprom(Bytes image) {
   const std::string serial = serial_text(board->serial);
   const std::string config = to_base64(part_of(image, board->configuration));
   EepromReport report;
-  report.json = {
-      {"kind",          "eeprom"       },
-      {"hardware_id",   id             },
-      {"revision",      board->revision},
-      {"serial",        serial         },
-      {"configuration", config         },
-      {"package",       nullptr        },
-      {"bytes",         image.size()   }
-  };
+  report.json = {{"kind", "eeprom"},     {"hardware_id", id},       {"revision", board->revision},
+                 {"serial", serial},     {"configuration", config}, {"package", nullptr},
+                 {"bytes", image.size()}};
   report.text = "hardware ID    " + id + "\nrevision       " + std::to_string(board->revision) +
                 "\nserial         " + (serial.empty() ? "none" : serial) + "\nconfiguration  " +
                 std::to_string(board->configuration.length) + " bytes\n";

@@ -11,12 +11,10 @@ Outcome<void> run_explain(const ExplainOptions& options, const Output& out) {
   MPYD_TRY_ASSIGN(const AdminClient client, AdminClient::open(options.server));
   MPYD_TRY_ASSIGN(
       const boost::json::object answer,
-      client.get("/v1/admin/explain" + query_of({
-                                           {"device",      options.device                  },
-                                           {"abi",         options.abi                     },
-                                           {"hardware_id", options.hardware_id             },
-                                           {"revision",    std::to_string(options.revision)}
-  })));
+      client.get("/v1/admin/explain" + query_of({{"device", options.device},
+                                                 {"abi", options.abi},
+                                                 {"hardware_id", options.hardware_id},
+                                                 {"revision", std::to_string(options.revision)}})));
   std::string text;
   if (!is_absent(answer, "chosen") && answer.at("chosen").is_object()) {
     const boost::json::object& chosen = answer.at("chosen").get_object();
@@ -27,9 +25,7 @@ Outcome<void> run_explain(const ExplainOptions& options, const Output& out) {
   }
   if (!is_absent(answer, "message")) text += shown(answer, "message") + "\n";
   MPYD_TRY_ASSIGN(const auto rejected, object_list(answer, "rejected"));
-  std::vector<std::vector<std::string>> rows = {
-      {"VERSION", "RELEASE", "ABI", "WHY NOT"}
-  };
+  std::vector<std::vector<std::string>> rows = {{"VERSION", "RELEASE", "ABI", "WHY NOT"}};
   for (const boost::json::object& one : rejected)
     rows.push_back(
         {shown(one, "version"), shown(one, "release"), shown(one, "abi"), shown(one, "reason")});

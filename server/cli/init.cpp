@@ -106,8 +106,8 @@ Outcome<void> run_init(const InitOptions& options, const Output& out) {
   MPYD_TRY(write_key(root_key_file, root_key, passphrase.span(), made));
   MPYD_TRY(write_key(targets_key_file, targets_key, passphrase.span(), made));
   if (options.with_publisher)
-    MPYD_TRY(write_key(publisher_key_file, make_signing_key(KeyRole::publisher),
-                       passphrase.span(), made));
+    MPYD_TRY(write_key(publisher_key_file, make_signing_key(KeyRole::publisher), passphrase.span(),
+                       made));
   MPYD_TRY(create_file(root_file, signed_root, 0644));
   made.add(root_file);
   MPYD_TRY_ASSIGN(const InitReport report, init_data({.data_dir = options.data_dir,

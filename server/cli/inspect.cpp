@@ -35,17 +35,15 @@ Outcome<Report> inspect_mpy(Bytes file) {
   MPYD_TRY_ASSIGN(const mpy::Header header, mpy::parse_header(file));
   const std::string abi(format_abi(with_defaults(header.abi)).view());
   const std::string digest = digest_text(file);
-  return Report{
-      {{"kind", "mpy"},
-       {"abi", abi},
-       {"native", header.abi.is_native()},
-       {"small_int_bits", header.abi.small_int_bits},
-       {"bytes", file.size()},
-       {"sha256", digest}},
-      "MicroPython module (.mpy), " + abi + ", " +
-          (header.abi.is_native() ? "native code, " : "bytecode, ") + std::to_string(file.size()) +
-          " bytes\nSHA-256  " + digest + "\n"
-  };
+  return Report{{{"kind", "mpy"},
+                 {"abi", abi},
+                 {"native", header.abi.is_native()},
+                 {"small_int_bits", header.abi.small_int_bits},
+                 {"bytes", file.size()},
+                 {"sha256", digest}},
+                "MicroPython module (.mpy), " + abi + ", " +
+                    (header.abi.is_native() ? "native code, " : "bytecode, ") +
+                    std::to_string(file.size()) + " bytes\nSHA-256  " + digest + "\n"};
 }
 
 Outcome<Report> inspect_mpkg(Bytes file) {
@@ -64,35 +62,30 @@ Outcome<Report> inspect_mpkg(Bytes file) {
 Outcome<Report> inspect_key_block(Bytes file) {
   MPYD_TRY_ASSIGN(const std::size_t size, key_block_bytes(file));
   if (size != file.size()) return fail(size < file.size() ? Errc::trailing : Errc::truncated);
-  return Report{
-      {{"kind", "key_block"}, {"recipients", recipients_json(file)}},
-      "key block, sealed to " + recipients_text(file) + "\n"
-  };
+  return Report{{{"kind", "key_block"}, {"recipients", recipients_json(file)}},
+                "key block, sealed to " + recipients_text(file) + "\n"};
 }
 
 Outcome<Report> inspect_key(Bytes file) {
   MPYD_TRY_ASSIGN(const KeyFileInfo info, parse_key_info(file));
   const std::string public_key = to_hex(info.public_key);
-  return Report{
-      {{"kind", "key"},
-       {"role", std::string(role_name(info.role))},
-       {"public_key", public_key},
-       {"passphrase", info.passphrase},
-       {"created_unix_s", info.created_unix_s}},
-      std::string(role_name(info.role)) + " key, " +
-          (info.passphrase ? "protected by a passphrase" : "without a passphrase") + ", made " +
-          format_time(info.created_unix_s) + "\npublic key  " + public_key + "\n"
-  };
+  return Report{{{"kind", "key"},
+                 {"role", std::string(role_name(info.role))},
+                 {"public_key", public_key},
+                 {"passphrase", info.passphrase},
+                 {"created_unix_s", info.created_unix_s}},
+                std::string(role_name(info.role)) + " key, " +
+                    (info.passphrase ? "protected by a passphrase" : "without a passphrase") +
+                    ", made " + format_time(info.created_unix_s) + "\npublic key  " + public_key +
+                    "\n"};
 }
 
 Outcome<Report> inspect_public_key(Bytes file) {
   MPYD_TRY_ASSIGN(const PublicKeyLine line, parse_public_key_line(as_text(file)));
   const std::string public_key = to_hex(line.key);
   const std::string role(role_name(line.role));
-  return Report{
-      {{"kind", "public_key"}, {"role", role}, {"public_key", public_key}},
-      "public key of a " + role + "\npublic key  " + public_key + "\n"
-  };
+  return Report{{{"kind", "public_key"}, {"role", role}, {"public_key", public_key}},
+                "public key of a " + role + "\npublic key  " + public_key + "\n"};
 }
 
 Outcome<Report> inspect_eeprom(Bytes file) {
@@ -105,18 +98,17 @@ Outcome<Report> inspect_root(Bytes file) {
   MPYD_TRY_ASSIGN(const trust::Root root, trust::verify_first_root(file, scratch));
   MPYD_TRY_ASSIGN(const std::string fingerprint, root_fingerprint(file));
   const std::string server_key = to_hex(root.server_key.bytes());
-  return Report{
-      {{"kind", "root"},
-       {"version", root.version},
-       {"epoch", root.targets_epoch},
-       {"fingerprint", fingerprint},
-       {"server_key", server_key},
-       {"expires_unix_s", root.expires_unix_s}},
-      "root document version " + std::to_string(root.version) + ", epoch " +
-          std::to_string(root.targets_epoch) + ", signed by its own threshold\nfingerprint  " +
-          fingerprint + "\nserver key   " + server_key + "\nexpires      " +
-          format_time(root.expires_unix_s) + "\n"
-  };
+  return Report{{{"kind", "root"},
+                 {"version", root.version},
+                 {"epoch", root.targets_epoch},
+                 {"fingerprint", fingerprint},
+                 {"server_key", server_key},
+                 {"expires_unix_s", root.expires_unix_s}},
+                "root document version " + std::to_string(root.version) + ", epoch " +
+                    std::to_string(root.targets_epoch) +
+                    ", signed by its own threshold\nfingerprint  " + fingerprint +
+                    "\nserver key   " + server_key + "\nexpires      " +
+                    format_time(root.expires_unix_s) + "\n"};
 }
 
 // The format a file claims by its first bytes; null if none does.

@@ -46,10 +46,7 @@ Outcome<std::optional<KeptHead>> load_kept_head(const std::string& key_file) {
 json::object head_body(Bytes signed_head, const EntrySet& entries) {
   json::array list;
   for (std::size_t i = 0; i < entries.size(); ++i) list.emplace_back(to_base64(entries.bytes(i)));
-  return {
-      {"head",    to_base64(signed_head)},
-      {"entries", std::move(list)       }
-  };
+  return {{"head", to_base64(signed_head)}, {"entries", std::move(list)}};
 }
 
 Outcome<void> save_kept_head(const std::string& key_file, Bytes signed_head,

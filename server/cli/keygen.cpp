@@ -20,14 +20,11 @@ Outcome<void> run_keygen(const KeygenOptions& options, const Output& out) {
   }
   out.say("wrote " + options.out_file + " (secret, keep it) and " + options.out_file +
           ".pub (give it away)");
-  out.result(
-      {
-          {"role",        options.role             },
-          {"public_key",  public_key               },
-          {"file",        options.out_file         },
-          {"public_file", options.out_file + ".pub"}
-  },
-      public_key);
+  out.result({{"role", options.role},
+              {"public_key", public_key},
+              {"file", options.out_file},
+              {"public_file", options.out_file + ".pub"}},
+             public_key);
   return {};
 }
 

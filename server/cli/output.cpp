@@ -37,16 +37,10 @@ void Output::report(const Failure& failed) const {
   say("error: " + failed.error.message);
   if (!hint.empty()) say("hint: " + hint);
   if (!json_) return;
-  boost::json::object error{
-      {"code",    std::string(name(failed.error.code))},
-      {"message", failed.error.message                }
-  };
+  boost::json::object error{{"code", std::string(name(failed.error.code))},
+                            {"message", failed.error.message}};
   if (!hint.empty()) error["hint"] = hint;
-  result(
-      {
-          {"error", error}
-  },
-      {});
+  result({{"error", error}}, {});
 }
 
 Outcome<void> Output::confirm(std::string_view question, bool already_yes) const {

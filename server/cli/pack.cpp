@@ -47,21 +47,15 @@ Outcome<void> run_pack(const PackOptions& options, const Output& out) {
     const std::string digest(format_digest(package.digest).view());
     const std::string plain(format_digest(file.plain_digest).view());
     const std::string abi(format_abi(file.abi).view());
-    packages.push_back(boost::json::object{
-        {"file",         path                },
-        {"abi",          abi                 },
-        {"digest",       digest              },
-        {"plain_sha256", plain               },
-        {"bytes",        package.bytes.size()}
-    });
+    packages.push_back(boost::json::object{{"file", path},
+                                           {"abi", abi},
+                                           {"digest", digest},
+                                           {"plain_sha256", plain},
+                                           {"bytes", package.bytes.size()}});
     text += path + "  " + digest + "\n";
     out.say(file.path + " (SHA-256 " + plain + ", " + abi + ") -> " + path);
   }
-  out.result(
-      {
-          {"packages", std::move(packages)}
-  },
-      text);
+  out.result({{"packages", std::move(packages)}}, text);
   return {};
 }
 

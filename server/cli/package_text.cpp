@@ -54,25 +54,23 @@ json::object package_json(const CheckedPackage& package, Bytes key_block) {
   json::array required;
   for (const ModuleName& module : m.required_modules)
     required.emplace_back(std::string(module.view()));
-  return {
-      {"driver_name",       std::string(m.driver_name.view())                         },
-      {"version",           std::string(m.version.view())                             },
-      {"release",           m.release                                                 },
-      {"hardware_id",       std::string(m.hardware_id.view())                         },
-      {"revision_min",      m.revision_min                                            },
-      {"revision_max",      m.revision_max                                            },
-      {"abi",               std::string(format_abi(m.abi).view())                     },
-      {"driver_interface",  m.driver_interface                                        },
-      {"requires",          std::move(required)                                       },
-      {"plain_bytes",       m.plain_bytes                                             },
-      {"ram_bytes",         m.ram_bytes                                               },
-      {"package_bytes",     package.head.package_bytes                                },
-      {"encryption",        m.encryption == Encryption::none ? "none" : "secretstream"},
-      {"created_unix_s",    m.created_unix_s                                          },
-      {"digest",            std::string(format_digest(package.digest).view())         },
-      {"signer_key_ids",    std::move(signer_ids)                                     },
-      {"recipient_key_ids", recipients_json(key_block)                                }
-  };
+  return {{"driver_name", std::string(m.driver_name.view())},
+          {"version", std::string(m.version.view())},
+          {"release", m.release},
+          {"hardware_id", std::string(m.hardware_id.view())},
+          {"revision_min", m.revision_min},
+          {"revision_max", m.revision_max},
+          {"abi", std::string(format_abi(m.abi).view())},
+          {"driver_interface", m.driver_interface},
+          {"requires", std::move(required)},
+          {"plain_bytes", m.plain_bytes},
+          {"ram_bytes", m.ram_bytes},
+          {"package_bytes", package.head.package_bytes},
+          {"encryption", m.encryption == Encryption::none ? "none" : "secretstream"},
+          {"created_unix_s", m.created_unix_s},
+          {"digest", std::string(format_digest(package.digest).view())},
+          {"signer_key_ids", std::move(signer_ids)},
+          {"recipient_key_ids", recipients_json(key_block)}};
 }
 
 std::string package_text(const CheckedPackage& package, Bytes key_block) {

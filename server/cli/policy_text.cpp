@@ -51,19 +51,17 @@ bool holds(const std::vector<std::string>& lines, const std::string& line) {
 }  // namespace
 
 json::object entry_json(const trust::PolicyEntry& entry) {
-  return {
-      {"hardware_id",        std::string(entry.hardware_id.view())},
-      {"driver_name",        std::string(entry.driver_name.view())},
-      {"publisher_keys",     hex_list(entry.publisher_keys)       },
-      {"threshold",          entry.threshold                      },
-      {"floor_release",      entry.floor_release                  },
-      {"mode",               mode_name(entry.mode)                },
-      {"approved_digests",   hex_list(entry.approved_digests)     },
-      {"revoked_digests",    hex_list(entry.revoked_digests)      },
-      {"pinned_digests",     hex_list(entry.pinned_digests)       },
-      {"eeprom_packages",    entry.eeprom_packages                },
-      {"unchecked_packages", entry.unchecked_packages             }
-  };
+  return {{"hardware_id", std::string(entry.hardware_id.view())},
+          {"driver_name", std::string(entry.driver_name.view())},
+          {"publisher_keys", hex_list(entry.publisher_keys)},
+          {"threshold", entry.threshold},
+          {"floor_release", entry.floor_release},
+          {"mode", mode_name(entry.mode)},
+          {"approved_digests", hex_list(entry.approved_digests)},
+          {"revoked_digests", hex_list(entry.revoked_digests)},
+          {"pinned_digests", hex_list(entry.pinned_digests)},
+          {"eeprom_packages", entry.eeprom_packages},
+          {"unchecked_packages", entry.unchecked_packages}};
 }
 
 std::string entry_text(const trust::PolicyEntry& entry) {

@@ -43,23 +43,19 @@ json::object match_question(const Manifest& shared, const DriverFiles& files, bo
     required.emplace_back(std::string(module.view()));
   json::array variants;
   for (const MpyFile& file : files.mpys)
-    variants.push_back(json::object{
-        {"abi",              text_of(file.abi)                  },
-        {"plain_sha256",     text_of(file.plain_digest)         },
-        {"plain_bytes",      file.bytes.size()                  },
-        {"requires",         required                           },
-        {"driver_interface", shared.driver_interface            },
-        {"encryption",       is_public ? "none" : "secretstream"}
-    });
-  json::object question{
-      {"hardware_id",  std::string(shared.hardware_id.view())},
-      {"driver_name",  std::string(shared.driver_name.view())},
-      {"version",      std::string(shared.version.view())    },
-      {"release",      nullptr                               },
-      {"revision_min", shared.revision_min                   },
-      {"revision_max", shared.revision_max                   },
-      {"variants",     std::move(variants)                   }
-  };
+    variants.push_back(json::object{{"abi", text_of(file.abi)},
+                                    {"plain_sha256", text_of(file.plain_digest)},
+                                    {"plain_bytes", file.bytes.size()},
+                                    {"requires", required},
+                                    {"driver_interface", shared.driver_interface},
+                                    {"encryption", is_public ? "none" : "secretstream"}});
+  json::object question{{"hardware_id", std::string(shared.hardware_id.view())},
+                        {"driver_name", std::string(shared.driver_name.view())},
+                        {"version", std::string(shared.version.view())},
+                        {"release", nullptr},
+                        {"revision_min", shared.revision_min},
+                        {"revision_max", shared.revision_max},
+                        {"variants", std::move(variants)}};
   if (shared.release != 0) question["release"] = shared.release;
   return question;
 }
@@ -125,8 +121,7 @@ Outcome<void> check_against_options(const MpkgFile& package, const DriverOptions
 
 std::string rows_text(const Manifest& shared, const std::vector<Row>& rows) {
   std::vector<std::vector<std::string>> table = {
-      {"ABI", "BYTES", "STATUS", "SHA-256 OF THE .MPY", "PACKAGE"}
-  };
+      {"ABI", "BYTES", "STATUS", "SHA-256 OF THE .MPY", "PACKAGE"}};
   for (const Row& row : rows)
     table.push_back({row.abi, std::to_string(row.bytes), row.status,
                      row.plain_digest.empty() ? "(packed before)" : row.plain_digest,
@@ -142,21 +137,17 @@ std::string rows_text(const Manifest& shared, const std::vector<Row>& rows) {
 json::object rows_json(const Manifest& shared, const std::vector<Row>& rows, bool dry_run) {
   json::array packages;
   for (const Row& row : rows)
-    packages.push_back(json::object{
-        {"abi",          row.abi                                  },
-        {"bytes",        row.bytes                                },
-        {"status",       row.status == "new" ? "stored" : "exists"},
-        {"plain_sha256", row.plain_digest                         },
-        {"digest",       row.digest                               }
-    });
-  return {
-      {"hardware_id", std::string(shared.hardware_id.view())},
-      {"driver_name", std::string(shared.driver_name.view())},
-      {"version",     std::string(shared.version.view())    },
-      {"release",     shared.release                        },
-      {"dry_run",     dry_run                               },
-      {"packages",    std::move(packages)                   }
-  };
+    packages.push_back(json::object{{"abi", row.abi},
+                                    {"bytes", row.bytes},
+                                    {"status", row.status == "new" ? "stored" : "exists"},
+                                    {"plain_sha256", row.plain_digest},
+                                    {"digest", row.digest}});
+  return {{"hardware_id", std::string(shared.hardware_id.view())},
+          {"driver_name", std::string(shared.driver_name.view())},
+          {"version", std::string(shared.version.view())},
+          {"release", shared.release},
+          {"dry_run", dry_run},
+          {"packages", std::move(packages)}};
 }
 
 // A retry sends the same bytes, so an upload whose answer was lost is recognised by the server.

@@ -9,10 +9,7 @@ namespace json = boost::json;
 
 Outcome<void> set_withdrawn(const ReleaseYankOptions& options, const Output& out,
                             const std::string& verb) {
-  json::object body{
-      {"hardware_id", options.hardware_id},
-      {"version",     options.version    }
-  };
+  json::object body{{"hardware_id", options.hardware_id}, {"version", options.version}};
   if (!options.abi.empty()) body["abi"] = options.abi;
   MPYD_TRY_ASSIGN(const AdminClient client, AdminClient::open(options.server));
   MPYD_TRY_ASSIGN(json::object answer, client.post("/v1/admin/releases/" + verb, body));
@@ -27,15 +24,13 @@ Outcome<void> set_withdrawn(const ReleaseYankOptions& options, const Output& out
 
 Outcome<void> run_release_list(const ReleaseListOptions& options, const Output& out) {
   MPYD_TRY_ASSIGN(const AdminClient client, AdminClient::open(options.server));
-  MPYD_TRY_ASSIGN(const json::object answer,
-                  client.get("/v1/admin/releases" + query_of({
-                                                        {"hardware_id", options.hardware_id},
-                                                        {"driver_name", options.driver_name}
-  })));
+  MPYD_TRY_ASSIGN(
+      const json::object answer,
+      client.get("/v1/admin/releases" + query_of({{"hardware_id", options.hardware_id},
+                                                  {"driver_name", options.driver_name}})));
   MPYD_TRY_ASSIGN(const auto releases, object_list(answer, "releases"));
   std::vector<std::vector<std::string>> rows = {
-      {"HARDWARE ID", "DRIVER", "VERSION", "RELEASE", "ABI", "BYTES", "STATE", "PACKAGE"}
-  };
+      {"HARDWARE ID", "DRIVER", "VERSION", "RELEASE", "ABI", "BYTES", "STATE", "PACKAGE"}};
   for (const json::object& release : releases) {
     MPYD_TRY_ASSIGN(const auto variants, object_list(release, "variants"));
     for (const json::object& variant : variants)

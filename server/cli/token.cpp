@@ -29,9 +29,7 @@ Outcome<std::uint64_t> parse_duration(const std::string& text) {
 }  // namespace
 
 Outcome<void> run_token_create(const TokenCreateOptions& options, const Output& out) {
-  json::object body{
-      {"name", options.name}
-  };
+  json::object body{{"name", options.name}};
   json::array& scopes = (body["scopes"] = json::array()).get_array();
   for (const std::string& scope : options.scopes) scopes.emplace_back(scope);
   if (!options.expires.empty()) {
@@ -51,9 +49,7 @@ Outcome<void> run_token_list(const ServerOptions& options, const Output& out) {
   MPYD_TRY_ASSIGN(const AdminClient client, AdminClient::open(options));
   MPYD_TRY_ASSIGN(const json::object answer, client.get("/v1/admin/tokens"));
   MPYD_TRY_ASSIGN(const auto tokens, object_list(answer, "tokens"));
-  std::vector<std::vector<std::string>> rows = {
-      {"NAME", "SCOPES", "CREATED", "EXPIRES"}
-  };
+  std::vector<std::vector<std::string>> rows = {{"NAME", "SCOPES", "CREATED", "EXPIRES"}};
   for (const json::object& token : tokens) {
     std::string scopes;
     if (const json::value* list = token.if_contains("scopes"); list && list->is_array())

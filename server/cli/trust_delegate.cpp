@@ -41,10 +41,7 @@ Outcome<void> run_trust_delegate(const TrustDelegateOptions& options, const Outp
   EntrySet entries = base.trust.entries;
   MPYD_TRY(entries.put(entry));
 
-  boost::json::object answer{
-      {"hardware_id", options.hardware_id},
-      {"entry",       entry_json(entry)  }
-  };
+  boost::json::object answer{{"hardware_id", options.hardware_id}, {"entry", entry_json(entry)}};
   if (base.trust.head && entries.merkle_root() == base.trust.head->merkle_root) {
     answer["version"] = base.trust.head->version;
     answer["epoch"] = base.trust.head->epoch;

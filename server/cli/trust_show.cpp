@@ -14,10 +14,7 @@ namespace json = boost::json;
 json::object role_json(const trust::RoleKeys& role) {
   json::array keys;
   for (const SigningKey& key : role.keys) keys.emplace_back(to_hex(key.bytes()));
-  return {
-      {"threshold", role.threshold },
-      {"keys",      std::move(keys)}
-  };
+  return {{"threshold", role.threshold}, {"keys", std::move(keys)}};
 }
 
 std::string role_text(std::string_view name, const trust::RoleKeys& role) {
@@ -28,21 +25,17 @@ std::string role_text(std::string_view name, const trust::RoleKeys& role) {
 }
 
 json::object view_json(const TrustView& view) {
-  json::object out{
-      {"root_version",     view.root.version                   },
-      {"root_fingerprint", view.root_fingerprint               },
-      {"root",             role_json(view.root.root)           },
-      {"targets",          role_json(view.root.targets)        },
-      {"server_key",       to_hex(view.root.server_key.bytes())},
-      {"epoch",            view.root.targets_epoch             },
-      {"head",             nullptr                             }
-  };
+  json::object out{{"root_version", view.root.version},
+                   {"root_fingerprint", view.root_fingerprint},
+                   {"root", role_json(view.root.root)},
+                   {"targets", role_json(view.root.targets)},
+                   {"server_key", to_hex(view.root.server_key.bytes())},
+                   {"epoch", view.root.targets_epoch},
+                   {"head", nullptr}};
   if (view.head)
-    out["head"] = {
-        {"version",        view.head->version            },
-        {"expires_unix_s", view.head->expires_unix_s     },
-        {"revoked_keys",   view.head->revoked_keys.size()}
-    };
+    out["head"] = {{"version", view.head->version},
+                   {"expires_unix_s", view.head->expires_unix_s},
+                   {"revoked_keys", view.head->revoked_keys.size()}};
   json::array entries;
   for (std::size_t i = 0; i < view.entries.size(); ++i)
     entries.emplace_back(entry_json(view.entries.entry(i)));

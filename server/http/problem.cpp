@@ -64,12 +64,12 @@ Response problem_response(const Error& error, const RequestHead& head) {
 Response problem_response(unsigned status, Errc code, const std::string& detail,
                           const RequestHead& head) {
   boost::json::object problem{
-      {"type",     "urn:mpyd:problem:" + std::string(name(code))       },
-      {"title",    describe(code)                                      },
-      {"status",   status                                              },
-      {"detail",   status >= 500 ? std::string(describe(code)) : detail},
-      {"instance", "urn:mpyd:request:" + head.request_id               },
-      {"code",     name(code)                                          },
+      {"type", "urn:mpyd:problem:" + std::string(name(code))},
+      {"title", describe(code)},
+      {"status", status},
+      {"detail", status >= 500 ? std::string(describe(code)) : detail},
+      {"instance", "urn:mpyd:request:" + head.request_id},
+      {"code", name(code)},
   };
   if (const std::string_view hint = problem_kind(code).hint; !hint.empty()) problem["hint"] = hint;
   Response response = json_response(status, problem);

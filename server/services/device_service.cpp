@@ -28,12 +28,10 @@ Result<DeviceService::Enrolled> DeviceService::enroll(const ExchangeKey& public_
   if (!is_device_name(name))
     return fail(Errc::invalid_argument, "a device's name is at most 64 characters on one line");
   const std::uint64_t now = clock_.now_unix_s();
-  Enrolled out{
-      .device = {.id = device_id(public_key),
-                 .public_key = public_key,
-                 .name = name,
-                 .enrolled_unix_s = now}
-  };
+  Enrolled out{.device = {.id = device_id(public_key),
+                          .public_key = public_key,
+                          .name = name,
+                          .enrolled_unix_s = now}};
   const Result<void> written = store_.write([&](Transaction& tx) -> Result<void> {
     MPYD_TRY_ASSIGN(const auto present, tx.devices().find(out.device.id));
     if (present) {
@@ -46,11 +44,8 @@ Result<DeviceService::Enrolled> DeviceService::enroll(const ExchangeKey& public_
       return {};
     }
     MPYD_TRY(tx.devices().add(out.device));
-    return tx.audit().append({
-        now, actor, "device-enroll", out.device.id,
-        boost::json::serialize(boost::json::object{{"name", name}}
-        )
-    });
+    return tx.audit().append({now, actor, "device-enroll", out.device.id,
+                              boost::json::serialize(boost::json::object{{"name", name}})});
   });
   MPYD_TRY(written);
   return out;

@@ -155,14 +155,12 @@ Result<PublishReport> store_all(Transaction& tx, const std::vector<Checked>& pac
   }
   if (digests.empty()) return report;
   const Release& release = report.release;
-  MPYD_TRY(tx.audit().append({
-      now_unix_s, actor, "publish", std::string(release.hardware_id.view()),
-      boost::json::serialize(boost::json::object{{"driver_name", release.driver_name.view()},
-                                                 {"version", release.version.view()},
-                                                 {"release", release.release},
-                                                 {"packages", digests}}
-      )
-  }));
+  MPYD_TRY(tx.audit().append(
+      {now_unix_s, actor, "publish", std::string(release.hardware_id.view()),
+       boost::json::serialize(boost::json::object{{"driver_name", release.driver_name.view()},
+                                                  {"version", release.version.view()},
+                                                  {"release", release.release},
+                                                  {"packages", digests}})}));
   return report;
 }
 

@@ -41,13 +41,11 @@ Result<std::uint32_t> ReleaseService::set_withdrawn(const Selection& selection, 
     MPYD_TRY_ASSIGN(changed, tx.releases().set_withdrawn(selection.hardware_id, selection.version,
                                                          selection.abi_text, withdrawn));
     if (changed == 0) return {};
-    return tx.audit().append({
-        clock_.now_unix_s(), actor, withdrawn ? "yank" : "unyank",
-        std::string(selection.hardware_id.view()),
-        boost::json::serialize(boost::json::object{{"version", selection.version.view()},
-                                                   {"abi", selection.abi_text}}
-        )
-    });
+    return tx.audit().append(
+        {clock_.now_unix_s(), actor, withdrawn ? "yank" : "unyank",
+         std::string(selection.hardware_id.view()),
+         boost::json::serialize(boost::json::object{{"version", selection.version.view()},
+                                                    {"abi", selection.abi_text}})});
   });
   MPYD_TRY(written);
   resolve_.releases_changed();

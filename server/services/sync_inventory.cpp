@@ -64,9 +64,7 @@ Result<void> store_slots(Transaction& tx, const std::string& id, const SyncReque
 Result<void> store_events(Transaction& tx, const std::string& id, const SyncRequest& request,
                           std::uint64_t now_unix_s) {
   for (const DeviceEvent& event : request.events) {
-    boost::json::object detail{
-        {"slot", event.slot}
-    };
+    boost::json::object detail{{"slot", event.slot}};
     if (!event.digest.is_zero()) detail["digest"] = to_hex(event.digest.bytes());
     if (event.error != 0) detail["error"] = name(static_cast<Errc>(event.error));
     if (event.duration_ms != 0) detail["duration_ms"] = event.duration_ms;

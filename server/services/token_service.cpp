@@ -65,11 +65,9 @@ Result<TokenService::Created> TokenService::create(const Request& request,
                         .single_use = request.single_use};
   auto stored = store_.write([&](Transaction& tx) -> Result<void> {
     MPYD_TRY(tx.tokens().add(created.token));
-    return tx.audit().append({
-        now, actor, "token-create", request.name,
-        boost::json::serialize(boost::json::object{{"scopes", request.scopes.text()}}
-        )
-    });
+    return tx.audit().append(
+        {now, actor, "token-create", request.name,
+         boost::json::serialize(boost::json::object{{"scopes", request.scopes.text()}})});
   });
   if (!stored && stored.error().code == Errc::conflict)
     return fail(Errc::conflict, "there is a token named '" + request.name + "' already");

@@ -96,12 +96,10 @@ Result<TrustService::Accepted> TrustService::replace_targets(Bytes signed_head,
     rows.push_back({fresh->entries().entry(i).hardware_id.view(), fresh->entries().bytes(i)});
   const Result<void> written = store_.write([&](Transaction& tx) -> Result<void> {
     MPYD_TRY(tx.trust().replace_targets({head.epoch, head.version, signed_head}, rows));
-    return tx.audit().append({
-        now, actor, "targets",
-        "epoch " + std::to_string(head.epoch) + " version " + std::to_string(head.version),
-        boost::json::serialize(boost::json::object{{"entries", rows.size()}}
-        )
-    });
+    return tx.audit().append(
+        {now, actor, "targets",
+         "epoch " + std::to_string(head.epoch) + " version " + std::to_string(head.version),
+         boost::json::serialize(boost::json::object{{"entries", rows.size()}})});
   });
   MPYD_TRY(written);
   const std::scoped_lock lock(view_mutex_);

@@ -128,10 +128,7 @@ void run(const std::string& folder, const std::vector<Driver>& drivers) {
   write_identity(server, port, folder + "/identity");
   std::cout << "ready" << std::endl;
 
-  std::array<pollfd, 2> wanted{
-      pollfd{STDIN_FILENO, POLLIN, 0},
-      pollfd{listener,     POLLIN, 0}
-  };
+  std::array<pollfd, 2> wanted{pollfd{STDIN_FILENO, POLLIN, 0}, pollfd{listener, POLLIN, 0}};
   while (poll(wanted.data(), wanted.size(), -1) > 0 && wanted[0].revents == 0)
     if (wanted[1].revents != 0) serve(server, accept(listener, nullptr, nullptr));
 }

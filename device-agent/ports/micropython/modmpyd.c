@@ -109,14 +109,14 @@ static mp_obj_t agent_make_new(const mp_obj_type_t* type, size_t n_args, size_t 
   static const mp_arg_t times[MPYD_TIMES] = {
       [MPYD_PROBE_INTERVAL] = {MP_QSTR_probe_interval_ms,
                                MP_ARG_KW_ONLY | MP_ARG_INT,
-                               {.u_int = 0}                                                        },
-      [MPYD_SYNC_INTERVAL] = {MP_QSTR_sync_interval_ms,  MP_ARG_KW_ONLY | MP_ARG_INT, {.u_int = 0}},
-      [MPYD_REPORT_DELAY] = {MP_QSTR_report_delay_ms,   MP_ARG_KW_ONLY | MP_ARG_INT, {.u_int = 0}},
-      [MPYD_RETRY_MIN] = {MP_QSTR_retry_min_ms,      MP_ARG_KW_ONLY | MP_ARG_INT, {.u_int = 0}},
-      [MPYD_RETRY_MAX] = {MP_QSTR_retry_max_ms,      MP_ARG_KW_ONLY | MP_ARG_INT, {.u_int = 0}},
-      [MPYD_SYNC_TIMEOUT] = {MP_QSTR_sync_timeout_ms,   MP_ARG_KW_ONLY | MP_ARG_INT, {.u_int = 0}},
-      [MPYD_STALL_TIMEOUT] = {MP_QSTR_stall_timeout_ms,  MP_ARG_KW_ONLY | MP_ARG_INT, {.u_int = 0}},
-      [MPYD_FETCH_TIMEOUT] = {MP_QSTR_fetch_timeout_ms,  MP_ARG_KW_ONLY | MP_ARG_INT, {.u_int = 0}},
+                               {.u_int = 0}},
+      [MPYD_SYNC_INTERVAL] = {MP_QSTR_sync_interval_ms, MP_ARG_KW_ONLY | MP_ARG_INT, {.u_int = 0}},
+      [MPYD_REPORT_DELAY] = {MP_QSTR_report_delay_ms, MP_ARG_KW_ONLY | MP_ARG_INT, {.u_int = 0}},
+      [MPYD_RETRY_MIN] = {MP_QSTR_retry_min_ms, MP_ARG_KW_ONLY | MP_ARG_INT, {.u_int = 0}},
+      [MPYD_RETRY_MAX] = {MP_QSTR_retry_max_ms, MP_ARG_KW_ONLY | MP_ARG_INT, {.u_int = 0}},
+      [MPYD_SYNC_TIMEOUT] = {MP_QSTR_sync_timeout_ms, MP_ARG_KW_ONLY | MP_ARG_INT, {.u_int = 0}},
+      [MPYD_STALL_TIMEOUT] = {MP_QSTR_stall_timeout_ms, MP_ARG_KW_ONLY | MP_ARG_INT, {.u_int = 0}},
+      [MPYD_FETCH_TIMEOUT] = {MP_QSTR_fetch_timeout_ms, MP_ARG_KW_ONLY | MP_ARG_INT, {.u_int = 0}},
   };
   mp_arg_val_t times_ms[MPYD_TIMES];
   mp_arg_check_num(n_args, n_kw, 8, 8, true);
@@ -221,10 +221,10 @@ static mp_obj_t agent_read_config(mp_obj_t self_in, mp_obj_t index_in, mp_obj_t 
 static MP_DEFINE_CONST_FUN_OBJ_3(agent_read_config_obj, agent_read_config);
 
 static const mp_rom_map_elem_t agent_locals_table[] = {
-    {MP_ROM_QSTR(MP_QSTR_start),       MP_ROM_PTR(&agent_start_obj)      },
-    {MP_ROM_QSTR(MP_QSTR_poll),        MP_ROM_PTR(&agent_poll_obj)       },
-    {MP_ROM_QSTR(MP_QSTR_stop),        MP_ROM_PTR(&agent_stop_obj)       },
-    {MP_ROM_QSTR(MP_QSTR_slot),        MP_ROM_PTR(&agent_slot_obj)       },
+    {MP_ROM_QSTR(MP_QSTR_start), MP_ROM_PTR(&agent_start_obj)},
+    {MP_ROM_QSTR(MP_QSTR_poll), MP_ROM_PTR(&agent_poll_obj)},
+    {MP_ROM_QSTR(MP_QSTR_stop), MP_ROM_PTR(&agent_stop_obj)},
+    {MP_ROM_QSTR(MP_QSTR_slot), MP_ROM_PTR(&agent_slot_obj)},
     {MP_ROM_QSTR(MP_QSTR_read_config), MP_ROM_PTR(&agent_read_config_obj)},
 };
 static MP_DEFINE_CONST_DICT(agent_locals, agent_locals_table);
@@ -262,11 +262,11 @@ static mp_obj_t abi(void) {
 static MP_DEFINE_CONST_FUN_OBJ_0(abi_obj, abi);
 
 static const mp_rom_map_elem_t module_globals_table[] = {
-    {MP_ROM_QSTR(MP_QSTR___name__),   MP_ROM_QSTR(MP_QSTR__mpyd)  },
-    {MP_ROM_QSTR(MP_QSTR_Agent),      MP_ROM_PTR(&mpyd_agent_type)},
-    {MP_ROM_QSTR(MP_QSTR_error_name), MP_ROM_PTR(&error_name_obj) },
-    {MP_ROM_QSTR(MP_QSTR_error_text), MP_ROM_PTR(&error_text_obj) },
-    {MP_ROM_QSTR(MP_QSTR_abi),        MP_ROM_PTR(&abi_obj)        },
+    {MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR__mpyd)},
+    {MP_ROM_QSTR(MP_QSTR_Agent), MP_ROM_PTR(&mpyd_agent_type)},
+    {MP_ROM_QSTR(MP_QSTR_error_name), MP_ROM_PTR(&error_name_obj)},
+    {MP_ROM_QSTR(MP_QSTR_error_text), MP_ROM_PTR(&error_text_obj)},
+    {MP_ROM_QSTR(MP_QSTR_abi), MP_ROM_PTR(&abi_obj)},
 };
 static MP_DEFINE_CONST_DICT(module_globals, module_globals_table);
 

@@ -20,18 +20,14 @@ Result<Response> list_audit(const AdminApi& api, Request& request) {
   boost::json::array out;
   for (const AuditRow& row : rows) {
     boost::system::error_code failed;
-    out.push_back(boost::json::object{
-        {"id",                                 row.id                                     },
-        {                                                                                 "time_unix_s",               row.event.time_unix_s                                           },
-        {                                                                           "actor",                                    row.event.actor                                                                       },
-        {                                      "action",                            row.event.action                                                     },
-        {                                                                                                                                      "subject", row.event.subject},
-        { "detail",                                     boost::json::parse(row.event.detail,                                                                                 failed)}
-    });
+    out.push_back(boost::json::object{{"id", row.id},
+                                      {"time_unix_s", row.event.time_unix_s},
+                                      {"actor", row.event.actor},
+                                      {"action", row.event.action},
+                                      {"subject", row.event.subject},
+                                      {"detail", boost::json::parse(row.event.detail, failed)}});
   }
-  return json_response(200, {
-                                {"events", std::move(out)}
-  });
+  return json_response(200, {{"events", std::move(out)}});
 }
 
 }  // namespace mpyd::server::http::handlers

@@ -14,18 +14,16 @@ json::value digest_or_null(const Digest& digest) {
 }
 
 json::object device_json(const Device& device) {
-  json::object out{
-      {"id",               device.id                           },
-      {"name",             device.name                         },
-      {"public_key",       to_hex(device.public_key.bytes())   },
-      {"state",            name(device.state)                  },
-      {"revoked",          device.state == DeviceState::revoked},
-      {"enrolled_unix_s",  device.enrolled_unix_s              },
-      {"last_seen_unix_s", nullptr                             },
-      {"abi",              nullptr                             },
-      {"firmware",         nullptr                             },
-      {"agent_version",    nullptr                             }
-  };
+  json::object out{{"id", device.id},
+                   {"name", device.name},
+                   {"public_key", to_hex(device.public_key.bytes())},
+                   {"state", name(device.state)},
+                   {"revoked", device.state == DeviceState::revoked},
+                   {"enrolled_unix_s", device.enrolled_unix_s},
+                   {"last_seen_unix_s", nullptr},
+                   {"abi", nullptr},
+                   {"firmware", nullptr},
+                   {"agent_version", nullptr}};
   if (device.last_seen_unix_s == 0) return out;
   out["last_seen_unix_s"] = device.last_seen_unix_s;
   out["abi"] = format_abi(device.abi).view();
@@ -35,17 +33,15 @@ json::object device_json(const Device& device) {
 }
 
 json::object slot_json(const DeviceSlot& slot) {
-  json::object out{
-      {"slot",          slot.slot                         },
-      {"hardware_id",   nullptr                           },
-      {"revision",      slot.revision                     },
-      {"serial",        nullptr                           },
-      {"state",         slot_state_name(slot.state)       },
-      {"error",         nullptr                           },
-      {"eeprom_digest", digest_or_null(slot.eeprom_digest)},
-      {"loaded_digest", digest_or_null(slot.loaded_digest)},
-      {"since_unix_s",  slot.since_unix_s                 }
-  };
+  json::object out{{"slot", slot.slot},
+                   {"hardware_id", nullptr},
+                   {"revision", slot.revision},
+                   {"serial", nullptr},
+                   {"state", slot_state_name(slot.state)},
+                   {"error", nullptr},
+                   {"eeprom_digest", digest_or_null(slot.eeprom_digest)},
+                   {"loaded_digest", digest_or_null(slot.loaded_digest)},
+                   {"since_unix_s", slot.since_unix_s}};
   if (!slot.hardware_id.empty()) out["hardware_id"] = slot.hardware_id;
   if (!slot.serial.empty()) out["serial"] = to_hex({slot.serial.begin(), slot.serial.size()});
   if (slot.error != 0) out["error"] = name(static_cast<Errc>(slot.error));
@@ -58,9 +54,7 @@ Result<Response> list_devices(const AdminApi& api, Request&) {
   MPYD_TRY_ASSIGN(const auto devices, api.devices.list());
   json::array out;
   for (const Device& device : devices) out.push_back(device_json(device));
-  return json_response(200, {
-                                {"devices", std::move(out)}
-  });
+  return json_response(200, {{"devices", std::move(out)}});
 }
 
 Result<Response> enroll_device(const AdminApi& api, Request& request) {

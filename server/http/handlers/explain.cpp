@@ -29,14 +29,12 @@ Result<Abi> asked_abi(const AdminApi& api, const Request& request) {
 }
 
 json::object chosen_json(const Resolution::Chosen& chosen) {
-  return {
-      {"driver_name", chosen.driver_name.view()            },
-      {"version",     chosen.version.view()                },
-      {"release",     chosen.release                       },
-      {"abi",         format_abi(chosen.variant.abi).view()},
-      {"digest",      to_hex(chosen.variant.digest.bytes())},
-      {"bytes",       chosen.variant.package_bytes         }
-  };
+  return {{"driver_name", chosen.driver_name.view()},
+          {"version", chosen.version.view()},
+          {"release", chosen.release},
+          {"abi", format_abi(chosen.variant.abi).view()},
+          {"digest", to_hex(chosen.variant.digest.bytes())},
+          {"bytes", chosen.variant.package_bytes}};
 }
 
 }  // namespace
@@ -54,19 +52,14 @@ Result<Response> explain(const AdminApi& api, Request& request) {
 
   json::array rejected;
   for (const Explanation::Rejected& row : explanation.rejected)
-    rejected.push_back(json::object{
-        {"version", row.version.view()        },
-        {"release", row.release               },
-        {"abi",     row.abi.view()            },
-        {"digest",  to_hex(row.digest.bytes())},
-        {"reason",  row.reason                }
-    });
+    rejected.push_back(json::object{{"version", row.version.view()},
+                                    {"release", row.release},
+                                    {"abi", row.abi.view()},
+                                    {"digest", to_hex(row.digest.bytes())},
+                                    {"reason", row.reason}});
   const Resolution& resolution = explanation.resolution;
   json::object body{
-      {"chosen",   nullptr            },
-      {"message",  resolution.message },
-      {"rejected", std::move(rejected)}
-  };
+      {"chosen", nullptr}, {"message", resolution.message}, {"rejected", std::move(rejected)}};
   if (resolution.chosen)
     body["chosen"] = chosen_json(*resolution.chosen);
   else

@@ -4,11 +4,7 @@
 namespace mpyd::server::http::handlers {
 namespace {
 
-Response ok() {
-  return json_response(200, {
-                                {"status", "ok"}
-  });
-}
+Response ok() { return json_response(200, {{"status", "ok"}}); }
 
 Result<Response> ready(const HealthService& health) {
   MPYD_TRY(health.ready());

@@ -60,12 +60,10 @@ bool names_etag(std::string_view list, std::string_view etag) {
 }
 
 Response start(const std::string& etag) {
-  return {
-      .content_type = "application/octet-stream",
-      .headers = {{"ETag", etag},
-                  {"Cache-Control", "public, max-age=31536000, immutable"},
-                  {"Accept-Ranges", "bytes"}}
-  };
+  return {.content_type = "application/octet-stream",
+          .headers = {{"ETag", etag},
+                      {"Cache-Control", "public, max-age=31536000, immutable"},
+                      {"Accept-Ranges", "bytes"}}};
 }
 
 Response unsatisfiable(const Request& request, std::uint64_t size) {

@@ -16,24 +16,20 @@ namespace json = boost::json;
 constexpr std::uint64_t kU32Max = std::numeric_limits<std::uint32_t>::max();
 
 json::object release_fields(const Release& release) {
-  return {
-      {"hardware_id", release.hardware_id.view()},
-      {"driver_name", release.driver_name.view()},
-      {"version",     release.version.view()    },
-      {"release",     release.release           }
-  };
+  return {{"hardware_id", release.hardware_id.view()},
+          {"driver_name", release.driver_name.view()},
+          {"version", release.version.view()},
+          {"release", release.release}};
 }
 
 json::object release_json(const Release& release) {
   json::array variants;
   for (const Variant& variant : release.variants)
-    variants.push_back(json::object{
-        {"abi",        format_abi(variant.abi).view()     },
-        {"digest",     to_hex(variant.digest.bytes())     },
-        {"bytes",      variant.package_bytes              },
-        {"encryption", encryption_name(variant.encryption)},
-        {"withdrawn",  variant.withdrawn                  }
-    });
+    variants.push_back(json::object{{"abi", format_abi(variant.abi).view()},
+                                    {"digest", to_hex(variant.digest.bytes())},
+                                    {"bytes", variant.package_bytes},
+                                    {"encryption", encryption_name(variant.encryption)},
+                                    {"withdrawn", variant.withdrawn}});
   json::object out = release_fields(release);
   out["revision_min"] = release.revision_min;
   out["revision_max"] = release.revision_max;
@@ -103,12 +99,10 @@ Result<Response> withdraw(const AdminApi& api, Request& request, bool withdrawn)
   MPYD_TRY(fields.done());
   MPYD_TRY_ASSIGN(const std::uint32_t changed,
                   api.releases.set_withdrawn(selection, withdrawn, request.actor));
-  return json_response(200, {
-                                {"hardware_id", hardware_id},
-                                {"version",     version    },
-                                {"withdrawn",   withdrawn  },
-                                {"changed",     changed    }
-  });
+  return json_response(200, {{"hardware_id", hardware_id},
+                             {"version", version},
+                             {"withdrawn", withdrawn},
+                             {"changed", changed}});
 }
 
 }  // namespace
@@ -124,9 +118,7 @@ Result<Response> list_releases(const AdminApi& api, Request& request) {
   MPYD_TRY_ASSIGN(const auto releases, api.releases.list(filter));
   json::array out;
   for (const Release& release : releases) out.push_back(release_json(release));
-  return json_response(200, {
-                                {"releases", std::move(out)}
-  });
+  return json_response(200, {{"releases", std::move(out)}});
 }
 
 Result<Response> publish(const AdminApi& api, Request& request) {
@@ -136,12 +128,10 @@ Result<Response> publish(const AdminApi& api, Request& request) {
   MPYD_TRY_ASSIGN(const PublishReport report, api.publish.publish(request.bytes(), request.actor));
   json::array packages;
   for (const PublishReport::Item& item : report.items)
-    packages.push_back(json::object{
-        {"abi",    format_abi(item.variant.abi).view()},
-        {"digest", to_hex(item.variant.digest.bytes())},
-        {"bytes",  item.variant.package_bytes         },
-        {"status", item.existed ? "exists" : "stored" }
-    });
+    packages.push_back(json::object{{"abi", format_abi(item.variant.abi).view()},
+                                    {"digest", to_hex(item.variant.digest.bytes())},
+                                    {"bytes", item.variant.package_bytes},
+                                    {"status", item.existed ? "exists" : "stored"}});
   json::object body = release_fields(report.release);
   body["packages"] = std::move(packages);
   return json_response(report.all_existed() ? 200 : 201, body);
@@ -153,19 +143,15 @@ Result<Response> match(const AdminApi& api, Request& request) {
   MPYD_TRY_ASSIGN(const MatchReport report, api.publish.match(query));
   json::array variants;
   for (const MatchReport::Item& item : report.items) {
-    json::object row{
-        {"abi",    format_abi(item.abi).view()},
-        {"status", status_name(item.status)   },
-        {"digest", nullptr                    }
-    };
+    json::object row{{"abi", format_abi(item.abi).view()},
+                     {"status", status_name(item.status)},
+                     {"digest", nullptr}};
     if (item.digest) row["digest"] = to_hex(item.digest->bytes());
     variants.push_back(std::move(row));
   }
-  json::object body{
-      {"existing_release", nullptr               },
-      {"highest_release",  report.highest_release},
-      {"variants",         std::move(variants)   }
-  };
+  json::object body{{"existing_release", nullptr},
+                    {"highest_release", report.highest_release},
+                    {"variants", std::move(variants)}};
   if (report.release) body["existing_release"] = *report.release;
   return json_response(200, body);
 }

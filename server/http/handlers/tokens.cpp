@@ -18,14 +18,12 @@ json::object token_json(const Token& token) {
     scopes.emplace_back(std::string_view(text).substr(at, end - at));
     at = end + 1;
   }
-  json::object out{
-      {"name",             token.name          },
-      {"scopes",           std::move(scopes)   },
-      {"created_unix_s",   token.created_unix_s},
-      {"expires_unix_s",   nullptr             },
-      {"single_use",       token.single_use    },
-      {"last_used_unix_s", nullptr             }
-  };
+  json::object out{{"name", token.name},
+                   {"scopes", std::move(scopes)},
+                   {"created_unix_s", token.created_unix_s},
+                   {"expires_unix_s", nullptr},
+                   {"single_use", token.single_use},
+                   {"last_used_unix_s", nullptr}};
   if (token.expires_unix_s != 0) out["expires_unix_s"] = token.expires_unix_s;
   if (token.last_used_unix_s != 0) out["last_used_unix_s"] = token.last_used_unix_s;
   return out;
@@ -37,9 +35,7 @@ Result<Response> list_tokens(const AdminApi& api, Request&) {
   MPYD_TRY_ASSIGN(const auto tokens, api.tokens.list());
   json::array out;
   for (const Token& token : tokens) out.push_back(token_json(token));
-  return json_response(200, {
-                                {"tokens", std::move(out)}
-  });
+  return json_response(200, {{"tokens", std::move(out)}});
 }
 
 Result<Response> create_token(const AdminApi& api, Request& request) {

@@ -10,16 +10,14 @@ Result<Response> status(const AdminApi& api, Request&) {
   const auto view = api.trust.view();
   MPYD_TRY_ASSIGN(const std::uint64_t releases, api.releases.count());
   MPYD_TRY_ASSIGN(const std::uint64_t devices, api.devices.count());
-  return json_response(200, {
-                                {"version",          build_version()                          },
-                                {"root_version",     view->root().version                     },
-                                {"root_fingerprint", view->root_fingerprint()                 },
-                                {"server_key",       to_hex(api.server_key.bytes())           },
-                                {"targets_epoch",    view->root().targets_epoch               },
-                                {"head_version",     view->head() ? view->head()->version : 0U},
-                                {"releases",         releases                                 },
-                                {"devices",          devices                                  }
-  });
+  return json_response(200, {{"version", build_version()},
+                             {"root_version", view->root().version},
+                             {"root_fingerprint", view->root_fingerprint()},
+                             {"server_key", to_hex(api.server_key.bytes())},
+                             {"targets_epoch", view->root().targets_epoch},
+                             {"head_version", view->head() ? view->head()->version : 0U},
+                             {"releases", releases},
+                             {"devices", devices}});
 }
 
 Result<Response> trust(const AdminApi& api, Request&) {
@@ -29,12 +27,10 @@ Result<Response> trust(const AdminApi& api, Request&) {
   boost::json::array entries;
   for (std::size_t i = 0; i < view->entries().size(); ++i)
     entries.emplace_back(to_base64(view->entries().bytes(i)));
-  boost::json::object body{
-      {"root",    to_base64(view->roots().back())},
-      {"roots",   std::move(roots)               },
-      {"head",    nullptr                        },
-      {"entries", std::move(entries)             }
-  };
+  boost::json::object body{{"root", to_base64(view->roots().back())},
+                           {"roots", std::move(roots)},
+                           {"head", nullptr},
+                           {"entries", std::move(entries)}};
   if (view->head()) body["head"] = to_base64(view->head_document());
   return json_response(200, body);
 }
@@ -47,10 +43,7 @@ Result<Response> put_targets(const AdminApi& api, Request& request) {
   MPYD_TRY(fields.done());
   MPYD_TRY_ASSIGN(const auto accepted,
                   api.trust.replace_targets(head, std::move(entries), request.actor));
-  return json_response(200, {
-                                {"epoch",   accepted.epoch  },
-                                {"version", accepted.version}
-  });
+  return json_response(200, {{"epoch", accepted.epoch}, {"version", accepted.version}});
 }
 
 }  // namespace mpyd::server::http::handlers

@@ -145,16 +145,8 @@ TEST_CASE("every store keeps its promises") {
         return tx.trust().replace_targets({epoch, version, as_bytes(document)}, entries);
       });
     };
-    REQUIRE(replace(1, 9, "1.9",
-                    {
-                        {"hat:b:1", as_bytes("b")},
-                        {"hat:a:1", as_bytes("a")}
-    }));
-    REQUIRE(replace(2, 1, "2.1",
-                    {
-                        {"hat:c:1", as_bytes("c")},
-                        {"hat:B:1", as_bytes("B")}
-    }));
+    REQUIRE(replace(1, 9, "1.9", {{"hat:b:1", as_bytes("b")}, {"hat:a:1", as_bytes("a")}}));
+    REQUIRE(replace(2, 1, "2.1", {{"hat:c:1", as_bytes("c")}, {"hat:B:1", as_bytes("B")}}));
     CHECK(replace(2, 1, "again", {}).error().code == Errc::conflict);
     const auto head = get(*store, [](const Snapshot& s) { return s.trust().newest_head(); });
     CHECK(as_text(head.value()) == "2.1");

@@ -118,14 +118,11 @@ class ServerWorld {
     const server::SigningKeyPair* signer = &publisher_key;
     const ExchangeKey* recipient =
         options.recipient != nullptr ? options.recipient : &server_key.public_key;
-    return must(server::build_package(
-        {
-            .manifest = manifest,
-            .publishers = {&signer,   1},
-            .recipients = {recipient, 1},
-            .is_public = options.is_public
-    },
-        mpy));
+    return must(server::build_package({.manifest = manifest,
+                                       .publishers = {&signer, 1},
+                                       .recipients = {recipient, 1},
+                                       .is_public = options.is_public},
+                                      mpy));
   }
 
   server::Result<server::PublishReport> publish(const PackageOptions& options) {

@@ -75,16 +75,16 @@ TEST_CASE("A16 the core bounds the Thumb range from above whatever the firmware 
     bool accepted;
   };
   const Row kRows[] = {
-  // Soft-float Thumb-2 firmware reports armv7em even on a Cortex-M3.
-      {Arch::armv7em,   Arch::armv7m,    Arch::armv6m,    true },
-      {Arch::armv7em,   Arch::armv7m,    Arch::armv7m,    true },
-      {Arch::armv7em,   Arch::armv7m,    Arch::armv7em,   false},
-      {Arch::armv7em,   Arch::armv7em,   Arch::armv7em,   true },
-      {Arch::armv7em,   Arch::armv6m,    Arch::armv7m,    false},
- // A better core does not widen what the firmware takes.
-      {Arch::armv7em,   Arch::armv7emdp, Arch::armv7emsp, false},
-      {Arch::armv7emsp, Arch::bytecode,  Arch::armv7emsp, true }, // core not known
-      {Arch::x64,       Arch::x64,       Arch::x64,       true },
+      // Soft-float Thumb-2 firmware reports armv7em even on a Cortex-M3.
+      {Arch::armv7em, Arch::armv7m, Arch::armv6m, true},
+      {Arch::armv7em, Arch::armv7m, Arch::armv7m, true},
+      {Arch::armv7em, Arch::armv7m, Arch::armv7em, false},
+      {Arch::armv7em, Arch::armv7em, Arch::armv7em, true},
+      {Arch::armv7em, Arch::armv6m, Arch::armv7m, false},
+      // A better core does not widen what the firmware takes.
+      {Arch::armv7em, Arch::armv7emdp, Arch::armv7emsp, false},
+      {Arch::armv7emsp, Arch::bytecode, Arch::armv7emsp, true},  // core not known
+      {Arch::x64, Arch::x64, Arch::x64, true},
   };
   for (const Row& row : kRows) {
     INFO(arch_name(row.arch) << " on " << arch_name(row.core) << " <- " << arch_name(row.module));
@@ -146,16 +146,11 @@ TEST_CASE("A16 the float ABI must be equal unless no float crosses the function 
     bool accepted;
   };
   const Row kRows[] = {
-      {FloatAbi::hard, FloatAbi::none,        true },
-      {FloatAbi::hard, FloatAbi::hard,        true },
-      {FloatAbi::hard, FloatAbi::soft,        false},
-      {FloatAbi::soft, FloatAbi::none,        true },
-      {FloatAbi::soft, FloatAbi::soft,        true },
-      {FloatAbi::soft, FloatAbi::hard,        false},
-      {FloatAbi::none, FloatAbi::none,        true },
-      {FloatAbi::none, FloatAbi::soft,        false},
-      {FloatAbi::none, FloatAbi::hard,        false},
-      {FloatAbi::hard, FloatAbi::unspecified, false},
+      {FloatAbi::hard, FloatAbi::none, true},  {FloatAbi::hard, FloatAbi::hard, true},
+      {FloatAbi::hard, FloatAbi::soft, false}, {FloatAbi::soft, FloatAbi::none, true},
+      {FloatAbi::soft, FloatAbi::soft, true},  {FloatAbi::soft, FloatAbi::hard, false},
+      {FloatAbi::none, FloatAbi::none, true},  {FloatAbi::none, FloatAbi::soft, false},
+      {FloatAbi::none, FloatAbi::hard, false}, {FloatAbi::hard, FloatAbi::unspecified, false},
   };
   for (const Row& row : kRows) {
     INFO(static_cast<int>(row.device) << " <- " << static_cast<int>(row.module));
@@ -207,14 +202,10 @@ TEST_CASE("what a file does not say comes from the one table of defaults per arc
     FloatAbi float_abi;
   };
   const Row kRows[] = {
-      {Arch::armv6m,    FloatAbi::none},
-      {Arch::armv7m,    FloatAbi::none},
-      {Arch::rv32imc,   FloatAbi::none},
-      {Arch::xtensa,    FloatAbi::none},
-      {Arch::armv7em,   FloatAbi::soft},
-      {Arch::armv7emsp, FloatAbi::hard},
-      {Arch::armv7emdp, FloatAbi::hard},
-      {Arch::x64,       FloatAbi::hard},
+      {Arch::armv6m, FloatAbi::none},    {Arch::armv7m, FloatAbi::none},
+      {Arch::rv32imc, FloatAbi::none},   {Arch::xtensa, FloatAbi::none},
+      {Arch::armv7em, FloatAbi::soft},   {Arch::armv7emsp, FloatAbi::hard},
+      {Arch::armv7emdp, FloatAbi::hard}, {Arch::x64, FloatAbi::hard},
   };
   for (const Row& row : kRows) {
     INFO(arch_name(row.arch));
@@ -337,20 +328,20 @@ TEST_CASE("a refusal is one plain sentence that names both sides") {
     std::string sentence;
   };
   const Row kRows[] = {
-      {AbiMismatch::mpy_version,    "the file has .mpy version 6.3, this firmware reads 6.3"            },
-      {AbiMismatch::sub_version,    "the file has .mpy version 6.3, this firmware reads 6.3"            },
+      {AbiMismatch::mpy_version, "the file has .mpy version 6.3, this firmware reads 6.3"},
+      {AbiMismatch::sub_version, "the file has .mpy version 6.3, this firmware reads 6.3"},
       {AbiMismatch::small_int_bits,
-       "the file needs small integers of 31 bits, this firmware has 31"                                 },
-      {AbiMismatch::arch,           "the file is native code for armv7em, this motherboard is armv7emsp"},
+       "the file needs small integers of 31 bits, this firmware has 31"},
+      {AbiMismatch::arch, "the file is native code for armv7em, this motherboard is armv7emsp"},
       {AbiMismatch::core,
        "the file is native code for armv7em, but this motherboard's core is armv7m whatever its "
-       "firmware reports"                                                                               },
-      {AbiMismatch::arch_flags,     "the file uses instruction set extensions this motherboard lacks"   },
+       "firmware reports"},
+      {AbiMismatch::arch_flags, "the file uses instruction set extensions this motherboard lacks"},
       {AbiMismatch::object_repr,
        "the file was built for another object representation (MICROPY_OBJ_REPR) than this "
-       "firmware"                                                                                       },
+       "firmware"},
       {AbiMismatch::float_abi,
-       "the file passes floats by the soft-float ABI, this firmware by the hard-float ABI"              },
+       "the file passes floats by the soft-float ABI, this firmware by the hard-float ABI"},
   };
   for (const Row& row : kRows)
     CHECK(std::string(describe(row.why, device, module).view()) == row.sentence);

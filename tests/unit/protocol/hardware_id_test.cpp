@@ -14,13 +14,13 @@ TEST_CASE("raw fields become a canonical hardware ID") {
     std::string scheme, vendor, product, text;
   };
   const Row kRows[] = {
-      {"hat",  "Meadow Instruments", "0042",       "hat:Meadow%20Instruments:0042"},
-      {"thex", "cafe",               "cb00",       "thex:cafe:cb00"               },
-      {"cape", "A/B",                "x:y%",       "cape:A%2FB:x%3Ay%25"          },
-      {"life", "Aa0._~-",            "t",          "life:Aa0._~-:t"               },
-      {"hat",  "\xe2\x87\xa9",       "0001",       "hat:%E2%87%A9:0001"           },
-      {"hat",  "a\0b"s,              "\xff\x7f\n", "hat:a%00b:%FF%7F%0A"          },
-      {"hat",  "..",                 "../../etc",  "hat:..:..%2F..%2Fetc"         },
+      {"hat", "Meadow Instruments", "0042", "hat:Meadow%20Instruments:0042"},
+      {"thex", "cafe", "cb00", "thex:cafe:cb00"},
+      {"cape", "A/B", "x:y%", "cape:A%2FB:x%3Ay%25"},
+      {"life", "Aa0._~-", "t", "life:Aa0._~-:t"},
+      {"hat", "\xe2\x87\xa9", "0001", "hat:%E2%87%A9:0001"},
+      {"hat", "a\0b"s, "\xff\x7f\n", "hat:a%00b:%FF%7F%0A"},
+      {"hat", "..", "../../etc", "hat:..:..%2F..%2Fetc"},
   };
   for (const Row& row : kRows) {
     INFO(row.text);

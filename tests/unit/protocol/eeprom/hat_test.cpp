@@ -81,8 +81,8 @@ TEST_CASE("HAT images of the format's own tool say who they are") {
   };
   const Row kRows[] = {
       {"hat-plus-thermo.eep", "hat:Meadow%20Instruments:0042", "2f0c6a1e5b7d4c3a9e217a5f1b8c4d10",
-       3                                                                                            },
-      {"hat-v1-relay.eep",    "hat:Meadow%20Instruments:1007", "9b1d2c3e0a4f4e558b66c1d2e3f4a5b6", 1},
+       3},
+      {"hat-v1-relay.eep", "hat:Meadow%20Instruments:1007", "9b1d2c3e0a4f4e558b66c1d2e3f4a5b6", 1},
   };
   for (const Row& row : kRows) {
     INFO(row.file);

@@ -16,8 +16,8 @@ TEST_CASE("a record header is mpyd, kind and little-endian length") {
     const char* hex;
   };
   const Row kRows[] = {
-      {RecordKind::package,       0,          "6d707964 01 00000000"},
-      {RecordKind::key_block,     0x01020304, "6d707964 02 04030201"},
+      {RecordKind::package, 0, "6d707964 01 00000000"},
+      {RecordKind::key_block, 0x01020304, "6d707964 02 04030201"},
       {RecordKind::configuration, 0xffffffff, "6d707964 03 ffffffff"},
   };
   for (const Row& row : kRows) {

@@ -17,18 +17,10 @@ TEST_CASE("the feature byte and _mpy of every arch mean what MicroPython says") 
     std::uint32_t implementation_mpy;
   };
   const Row kRows[] = {
-      {Arch::x86,       "07", 1798 },
-      {Arch::x64,       "0b", 2822 },
-      {Arch::armv6,     "0f", 3846 },
-      {Arch::armv6m,    "13", 4870 },
-      {Arch::armv7m,    "17", 5894 },
-      {Arch::armv7em,   "1b", 6918 },
-      {Arch::armv7emsp, "1f", 7942 },
-      {Arch::armv7emdp, "23", 8966 },
-      {Arch::xtensa,    "27", 9990 },
-      {Arch::xtensawin, "2b", 11014},
-      {Arch::rv32imc,   "2f", 12038},
-      {Arch::rv64imc,   "33", 13062},
+      {Arch::x86, "07", 1798},        {Arch::x64, "0b", 2822},       {Arch::armv6, "0f", 3846},
+      {Arch::armv6m, "13", 4870},     {Arch::armv7m, "17", 5894},    {Arch::armv7em, "1b", 6918},
+      {Arch::armv7emsp, "1f", 7942},  {Arch::armv7emdp, "23", 8966}, {Arch::xtensa, "27", 9990},
+      {Arch::xtensawin, "2b", 11014}, {Arch::rv32imc, "2f", 12038},  {Arch::rv64imc, "33", 13062},
   };
   for (const Row& row : kRows) {
     INFO(arch_name(row.arch));
@@ -58,10 +50,10 @@ TEST_CASE("arch flags follow the header as a big-endian group number") {
     std::size_t size;
   };
   const Row kRows[] = {
-      {"4d066f1f 00",         0,                    5},
-      {"4d066f1f 03",         kFlagZba | kFlagZcmp, 5},
-      {"4d066f1f 8101 ff",    0x81,                 6},
-      {"4d066f1f 8fffffff7f", 0xffffffff,           9},
+      {"4d066f1f 00", 0, 5},
+      {"4d066f1f 03", kFlagZba | kFlagZcmp, 5},
+      {"4d066f1f 8101 ff", 0x81, 6},
+      {"4d066f1f 8fffffff7f", 0xffffffff, 9},
   };
   for (const Row& row : kRows) {
     INFO(row.hex);
@@ -79,21 +71,21 @@ TEST_CASE("A30 a header that is no header, or has an endless number, is refused"
     Errc error;
   };
   const Row kRows[] = {
-      {"",                       Errc::truncated  },
-      {"4d",                     Errc::truncated  },
-      {"4d061f",                 Errc::truncated  },
-      {"6d061f1f",               Errc::bad_magic  },
-      {"00000000",               Errc::bad_magic  },
-      {"4d051f1f",               Errc::unsupported},
-      {"4d071f1f",               Errc::unsupported},
-      {"4d06371f",               Errc::unsupported}, // arch 13
-      {"4d069f1f",               Errc::unsupported}, // reserved bit 7
-      {"4d061f40",               Errc::malformed  }, // 64-bit small integers
-      {"4d066f1f",               Errc::truncated  },
-      {"4d066f1f80",             Errc::truncated  },
-      {"4d066f1f 8080808080 00", Errc::malformed  },
-      {"4d066f1f 90808080 00",   Errc::malformed  }, // 33 bits
-      {"4d066f1f ffffffffff 7f", Errc::malformed  },
+      {"", Errc::truncated},
+      {"4d", Errc::truncated},
+      {"4d061f", Errc::truncated},
+      {"6d061f1f", Errc::bad_magic},
+      {"00000000", Errc::bad_magic},
+      {"4d051f1f", Errc::unsupported},
+      {"4d071f1f", Errc::unsupported},
+      {"4d06371f", Errc::unsupported},  // arch 13
+      {"4d069f1f", Errc::unsupported},  // reserved bit 7
+      {"4d061f40", Errc::malformed},    // 64-bit small integers
+      {"4d066f1f", Errc::truncated},
+      {"4d066f1f80", Errc::truncated},
+      {"4d066f1f 8080808080 00", Errc::malformed},
+      {"4d066f1f 90808080 00", Errc::malformed},  // 33 bits
+      {"4d066f1f ffffffffff 7f", Errc::malformed},
   };
   for (const Row& row : kRows) {
     INFO(row.hex);

@@ -128,68 +128,68 @@ TEST_CASE("libprotobuf reads every field of a manifest as nanopb wrote it") {
 
 TEST_CASE("a newer format, min_reader or driver interface is refused as unsupported") {
   check_refused({
-      {"format",              Errc::unsupported, [](auto& m) { m.set_format(kFormat + 1); }    },
-      {"min_reader",          Errc::unsupported, [](auto& m) { m.set_min_reader(kFormat + 1); }},
-      {"driver interface",    Errc::unsupported, [](auto& m) { m.set_driver_interface(2); }    },
-      {"no driver interface", Errc::unsupported, [](auto& m) { m.clear_driver_interface(); }   },
-      {"encryption",          Errc::unsupported, [](auto& m) { m.set_encryption(2); }          },
+      {"format", Errc::unsupported, [](auto& m) { m.set_format(kFormat + 1); }},
+      {"min_reader", Errc::unsupported, [](auto& m) { m.set_min_reader(kFormat + 1); }},
+      {"driver interface", Errc::unsupported, [](auto& m) { m.set_driver_interface(2); }},
+      {"no driver interface", Errc::unsupported, [](auto& m) { m.clear_driver_interface(); }},
+      {"encryption", Errc::unsupported, [](auto& m) { m.set_encryption(2); }},
   });
 }
 
 TEST_CASE("A15 the sizes of a manifest must agree with one another") {
   check_refused({
-      {"plain + 2048",     Errc::malformed, [](auto& m) { m.set_plain_bytes(5000 + 2048); }      },
-      {"plain + 1",        Errc::malformed, [](auto& m) { m.set_plain_bytes(5001); }             },
-      {"no plain",         Errc::malformed, [](auto& m) { m.set_plain_bytes(0); }                },
-      {"chunk count",      Errc::malformed, [](auto& m) { m.set_chunk_count(2); }                },
-      {"no chunks",        Errc::malformed, [](auto& m) { m.set_chunk_count(0); }                },
-      {"body",             Errc::malformed, [](auto& m) { m.set_body_bytes(m.body_bytes() - 1); }},
-      {"body",             Errc::malformed, [](auto& m) { m.set_body_bytes(0xffffffff); }        },
-      {"no chunk size",    Errc::malformed, [](auto& m) { m.set_chunk_bytes(0); }                },
-      {"small chunks",     Errc::malformed, [](auto& m) { m.set_chunk_bytes(255); }              },
-      {"large chunks",     Errc::limit,     [](auto& m) { m.set_chunk_bytes(4097); }             },
-      {"huge chunks",      Errc::limit,     [](auto& m) { m.set_chunk_bytes(0xffffffff); }       },
-      {"huge plain",       Errc::limit,     [](auto& m) { m.set_plain_bytes(0xffffffff); }       },
-      {"plain over 1 MiB", Errc::limit,     [](auto& m) { m.set_plain_bytes((1 << 20) + 1); }    },
-      {"encryption",       Errc::malformed, [](auto& m) { m.set_encryption(0); }                 },
+      {"plain + 2048", Errc::malformed, [](auto& m) { m.set_plain_bytes(5000 + 2048); }},
+      {"plain + 1", Errc::malformed, [](auto& m) { m.set_plain_bytes(5001); }},
+      {"no plain", Errc::malformed, [](auto& m) { m.set_plain_bytes(0); }},
+      {"chunk count", Errc::malformed, [](auto& m) { m.set_chunk_count(2); }},
+      {"no chunks", Errc::malformed, [](auto& m) { m.set_chunk_count(0); }},
+      {"body", Errc::malformed, [](auto& m) { m.set_body_bytes(m.body_bytes() - 1); }},
+      {"body", Errc::malformed, [](auto& m) { m.set_body_bytes(0xffffffff); }},
+      {"no chunk size", Errc::malformed, [](auto& m) { m.set_chunk_bytes(0); }},
+      {"small chunks", Errc::malformed, [](auto& m) { m.set_chunk_bytes(255); }},
+      {"large chunks", Errc::limit, [](auto& m) { m.set_chunk_bytes(4097); }},
+      {"huge chunks", Errc::limit, [](auto& m) { m.set_chunk_bytes(0xffffffff); }},
+      {"huge plain", Errc::limit, [](auto& m) { m.set_plain_bytes(0xffffffff); }},
+      {"plain over 1 MiB", Errc::limit, [](auto& m) { m.set_plain_bytes((1 << 20) + 1); }},
+      {"encryption", Errc::malformed, [](auto& m) { m.set_encryption(0); }},
   });
 }
 
 TEST_CASE("A30 strings, lists and byte fields of a manifest are bounded") {
   const std::string x33(33, 'x');
   check_refused({
-      {"driver name",      Errc::malformed, [&](auto& m) { m.set_driver_name(x33); }                       },
-      {"version",          Errc::malformed, [](auto& m) { m.set_version("1.0.0-" + std::string(27, 'a')); }},
-      {"hardware ID",      Errc::malformed,
-       [](auto& m) { m.set_hardware_id("hat:a:" + std::string(91, 'b')); }                                 },
-      {"module name",      Errc::malformed,
-       [](auto& m) { m.add_required_modules(std::string(25, 'm')); }                                       },
-      {"9 modules",        Errc::malformed,
+      {"driver name", Errc::malformed, [&](auto& m) { m.set_driver_name(x33); }},
+      {"version", Errc::malformed, [](auto& m) { m.set_version("1.0.0-" + std::string(27, 'a')); }},
+      {"hardware ID", Errc::malformed,
+       [](auto& m) { m.set_hardware_id("hat:a:" + std::string(91, 'b')); }},
+      {"module name", Errc::malformed,
+       [](auto& m) { m.add_required_modules(std::string(25, 'm')); }},
+      {"9 modules", Errc::malformed,
        [](auto& m) {
          while (m.required_modules_size() < 9) m.add_required_modules("m");
-       }                                                                                                   },
-      {"empty module",     Errc::malformed, [](auto& m) { m.add_required_modules(""); }                    },
-      {"digest short",     Errc::malformed, [](auto& m) { m.set_first_chunk_digest("short"); }             },
-      {"digest long",      Errc::malformed, [&](auto& m) { m.set_first_chunk_digest(x33); }                },
-      {"no digest",        Errc::malformed, [](auto& m) { m.clear_first_chunk_digest(); }                  },
-      {"stream header",    Errc::malformed,
-       [](auto& m) { m.set_stream_header(std::string(23, 'h')); }                                          },
-      {"no stream header", Errc::malformed, [](auto& m) { m.clear_stream_header(); }                       },
-      {"no commitment",    Errc::malformed, [](auto& m) { m.clear_commitment(); }                          },
+       }},
+      {"empty module", Errc::malformed, [](auto& m) { m.add_required_modules(""); }},
+      {"digest short", Errc::malformed, [](auto& m) { m.set_first_chunk_digest("short"); }},
+      {"digest long", Errc::malformed, [&](auto& m) { m.set_first_chunk_digest(x33); }},
+      {"no digest", Errc::malformed, [](auto& m) { m.clear_first_chunk_digest(); }},
+      {"stream header", Errc::malformed,
+       [](auto& m) { m.set_stream_header(std::string(23, 'h')); }},
+      {"no stream header", Errc::malformed, [](auto& m) { m.clear_stream_header(); }},
+      {"no commitment", Errc::malformed, [](auto& m) { m.clear_commitment(); }},
   });
 }
 
 TEST_CASE("A37 names, versions and ranges of a manifest are checked") {
   check_refused({
-      {"path",           Errc::malformed, [](auto& m) { m.set_driver_name("../boot"); }  },
-      {"no name",        Errc::malformed, [](auto& m) { m.clear_driver_name(); }         },
-      {"hardware ID",    Errc::malformed, [](auto& m) { m.set_hardware_id("hat:a b:c"); }},
-      {"no hardware ID", Errc::malformed, [](auto& m) { m.clear_hardware_id(); }         },
-      {"version",        Errc::malformed, [](auto& m) { m.set_version("1.0"); }          },
-      {"release",        Errc::malformed, [](auto& m) { m.set_release(0); }              },
-      {"range",          Errc::malformed, [](auto& m) { m.set_revision_min(8); }         },
-      {"no ABI",         Errc::malformed, [](auto& m) { m.clear_abi(); }                 },
-      {"arch",           Errc::malformed, [](auto& m) { m.mutable_abi()->set_arch(77); } },
+      {"path", Errc::malformed, [](auto& m) { m.set_driver_name("../boot"); }},
+      {"no name", Errc::malformed, [](auto& m) { m.clear_driver_name(); }},
+      {"hardware ID", Errc::malformed, [](auto& m) { m.set_hardware_id("hat:a b:c"); }},
+      {"no hardware ID", Errc::malformed, [](auto& m) { m.clear_hardware_id(); }},
+      {"version", Errc::malformed, [](auto& m) { m.set_version("1.0"); }},
+      {"release", Errc::malformed, [](auto& m) { m.set_release(0); }},
+      {"range", Errc::malformed, [](auto& m) { m.set_revision_min(8); }},
+      {"no ABI", Errc::malformed, [](auto& m) { m.clear_abi(); }},
+      {"arch", Errc::malformed, [](auto& m) { m.mutable_abi()->set_arch(77); }},
   });
 }
 
@@ -245,13 +245,13 @@ TEST_CASE("sizes of chunks and body follow from the plaintext's size") {
     std::uint32_t plain, chunk, count, last_wire, body;
   };
   const SizeRow kRows[] = {
-      {Encryption::secretstream, 1,       256,  1,    1 + 49,    50                   },
-      {Encryption::secretstream, 256,     256,  1,    256 + 49,  305                  },
-      {Encryption::secretstream, 257,     256,  2,    1 + 49,    257 + 98             },
-      {Encryption::none,         1,       256,  1,    33,        33                   },
-      {Encryption::none,         512,     256,  2,    288,       576                  },
-      {Encryption::none,         1 << 20, 256,  4096, 288,       (1 << 20) + 4096 * 32},
-      {Encryption::secretstream, 1 << 20, 4096, 256,  4096 + 49, (1 << 20) + 256 * 49 },
+      {Encryption::secretstream, 1, 256, 1, 1 + 49, 50},
+      {Encryption::secretstream, 256, 256, 1, 256 + 49, 305},
+      {Encryption::secretstream, 257, 256, 2, 1 + 49, 257 + 98},
+      {Encryption::none, 1, 256, 1, 33, 33},
+      {Encryption::none, 512, 256, 2, 288, 576},
+      {Encryption::none, 1 << 20, 256, 4096, 288, (1 << 20) + 4096 * 32},
+      {Encryption::secretstream, 1 << 20, 4096, 256, 4096 + 49, (1 << 20) + 256 * 49},
   };
   for (const SizeRow& row : kRows) {
     INFO(row.plain << " in chunks of " << row.chunk);

@@ -227,14 +227,7 @@ TEST_CASE("A15 chunks cannot be swapped, repeated or left out") {
     const std::size_t wire = wire_chunk_bytes(package.manifest, 0);
     const auto chunk = [&](std::size_t i) { return package.body().subspan(i * wire, wire); };
     const std::vector<std::vector<std::size_t>> kOrders = {
-        {1, 0, 2},
-        {0, 2, 1},
-        {2, 1, 0},
-        {0, 0, 2},
-        {0, 1, 1},
-        {1, 2, 2},
-        {0, 2, 2}
-    };
+        {1, 0, 2}, {0, 2, 1}, {2, 1, 0}, {0, 0, 2}, {0, 1, 1}, {1, 2, 2}, {0, 2, 2}};
     for (const auto& order : kOrders) {
       Buffer body;
       for (std::size_t i : order) body = test::concat(body, chunk(i));

@@ -133,60 +133,54 @@ TEST_CASE("the device reads every field of a policy entry as the server's librar
 TEST_CASE("a root that no reader may use is refused") {
   check_refused<v1::Root>(
       full_root(), parse_root,
-      {
-          {Errc::unsupported, [](auto& m) { m.set_format(kFormat + 1); }                          },
-          {Errc::unsupported, [](auto& m) { m.set_min_reader(kFormat + 1); }                      },
-          {Errc::malformed,   [](auto& m) { m.set_version(0); }                                   },
-          {Errc::malformed,   [](auto& m) { m.mutable_root()->set_threshold(0); }                 },
-          {Errc::malformed,   [](auto& m) { m.mutable_root()->set_threshold(4); }                 },
-          {Errc::malformed,   [](auto& m) { m.mutable_targets()->set_threshold(0xffffffff); }     },
-          {Errc::malformed,   [](auto& m) { m.clear_root(); }                                     },
-          {Errc::malformed,   [](auto& m) { m.clear_targets(); }                                  },
-          {Errc::malformed,   [](auto& m) { m.mutable_root()->set_keys(0, "short"); }             },
-          {Errc::malformed,   [](auto& m) { m.mutable_root()->set_keys(0, std::string(33, 'k')); }},
-          {Errc::malformed,
-           [](auto& m) {
-             while (m.root().keys_size() < 9) m.mutable_root()->add_keys(text32('k'));
-           }                                                                                      },
-          {Errc::malformed,   [](auto& m) { m.clear_server_key(); }                               },
-          {Errc::malformed,   [](auto& m) { m.set_server_key(std::string(31, 's')); }             }
-  });
+      {{Errc::unsupported, [](auto& m) { m.set_format(kFormat + 1); }},
+       {Errc::unsupported, [](auto& m) { m.set_min_reader(kFormat + 1); }},
+       {Errc::malformed, [](auto& m) { m.set_version(0); }},
+       {Errc::malformed, [](auto& m) { m.mutable_root()->set_threshold(0); }},
+       {Errc::malformed, [](auto& m) { m.mutable_root()->set_threshold(4); }},
+       {Errc::malformed, [](auto& m) { m.mutable_targets()->set_threshold(0xffffffff); }},
+       {Errc::malformed, [](auto& m) { m.clear_root(); }},
+       {Errc::malformed, [](auto& m) { m.clear_targets(); }},
+       {Errc::malformed, [](auto& m) { m.mutable_root()->set_keys(0, "short"); }},
+       {Errc::malformed, [](auto& m) { m.mutable_root()->set_keys(0, std::string(33, 'k')); }},
+       {Errc::malformed,
+        [](auto& m) {
+          while (m.root().keys_size() < 9) m.mutable_root()->add_keys(text32('k'));
+        }},
+       {Errc::malformed, [](auto& m) { m.clear_server_key(); }},
+       {Errc::malformed, [](auto& m) { m.set_server_key(std::string(31, 's')); }}});
 }
 
 TEST_CASE("a targets head that no reader may use is refused") {
   check_refused<v1::TargetsHead>(
       full_head(), parse_head,
-      {
-          {Errc::unsupported, [](auto& m) { m.set_format(kFormat + 1); }              },
-          {Errc::unsupported, [](auto& m) { m.set_min_reader(kFormat + 1); }          },
-          {Errc::malformed,   [](auto& m) { m.set_version(0); }                       },
-          {Errc::malformed,   [](auto& m) { m.clear_merkle_root(); }                  },
-          {Errc::malformed,   [](auto& m) { m.set_merkle_root(std::string(31, 'm')); }},
-          {Errc::malformed,   [](auto& m) { m.add_revoked_keys(text32('x')); }        }, // the 33rd
-          {Errc::malformed,   [](auto& m) { m.set_revoked_keys(0, ""); }              }
-  });
+      {{Errc::unsupported, [](auto& m) { m.set_format(kFormat + 1); }},
+       {Errc::unsupported, [](auto& m) { m.set_min_reader(kFormat + 1); }},
+       {Errc::malformed, [](auto& m) { m.set_version(0); }},
+       {Errc::malformed, [](auto& m) { m.clear_merkle_root(); }},
+       {Errc::malformed, [](auto& m) { m.set_merkle_root(std::string(31, 'm')); }},
+       {Errc::malformed, [](auto& m) { m.add_revoked_keys(text32('x')); }},  // the 33rd
+       {Errc::malformed, [](auto& m) { m.set_revoked_keys(0, ""); }}});
 }
 
 TEST_CASE("a policy entry that no reader may use is refused") {
   check_refused<v1::PolicyEntry>(
       full_entry(), parse_entry,
-      {
-          {Errc::unsupported, [](auto& m) { m.set_format(kFormat + 1); }          },
-          {Errc::unsupported, [](auto& m) { m.set_min_reader(kFormat + 1); }      },
-          {Errc::unsupported, [](auto& m) { m.set_mode(2); }                      },
-          {Errc::unsupported, [](auto& m) { m.set_eeprom_packages(2); }           },
-          {Errc::unsupported, [](auto& m) { m.set_unchecked_packages(2); }        },
-          {Errc::malformed,   [](auto& m) { m.set_threshold(0); }                 },
-          {Errc::malformed,   [](auto& m) { m.set_threshold(5); }                 },
-          {Errc::malformed,   [](auto& m) { m.clear_publisher_keys(); }           },
-          {Errc::malformed,   [](auto& m) { m.add_publisher_keys(text32('x')); }  },
-          {Errc::malformed,   [](auto& m) { m.add_revoked_digests(text32('x')); } },
-          {Errc::malformed,   [](auto& m) { m.add_approved_digests(text32('x')); }},
-          {Errc::malformed,   [](auto& m) { m.add_pinned_digests(text32('x')); }  },
-          {Errc::malformed,   [](auto& m) { m.set_pinned_digests(0, "short"); }   },
-          {Errc::malformed,   [](auto& m) { m.set_hardware_id("hat:no"); }        },
-          {Errc::malformed,   [](auto& m) { m.set_driver_name("../x"); }          }
-  });
+      {{Errc::unsupported, [](auto& m) { m.set_format(kFormat + 1); }},
+       {Errc::unsupported, [](auto& m) { m.set_min_reader(kFormat + 1); }},
+       {Errc::unsupported, [](auto& m) { m.set_mode(2); }},
+       {Errc::unsupported, [](auto& m) { m.set_eeprom_packages(2); }},
+       {Errc::unsupported, [](auto& m) { m.set_unchecked_packages(2); }},
+       {Errc::malformed, [](auto& m) { m.set_threshold(0); }},
+       {Errc::malformed, [](auto& m) { m.set_threshold(5); }},
+       {Errc::malformed, [](auto& m) { m.clear_publisher_keys(); }},
+       {Errc::malformed, [](auto& m) { m.add_publisher_keys(text32('x')); }},
+       {Errc::malformed, [](auto& m) { m.add_revoked_digests(text32('x')); }},
+       {Errc::malformed, [](auto& m) { m.add_approved_digests(text32('x')); }},
+       {Errc::malformed, [](auto& m) { m.add_pinned_digests(text32('x')); }},
+       {Errc::malformed, [](auto& m) { m.set_pinned_digests(0, "short"); }},
+       {Errc::malformed, [](auto& m) { m.set_hardware_id("hat:no"); }},
+       {Errc::malformed, [](auto& m) { m.set_driver_name("../x"); }}});
 }
 
 TEST_CASE("A30 documents above their bound are refused before they are decoded") {

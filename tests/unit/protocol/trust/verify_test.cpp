@@ -71,17 +71,17 @@ TEST_CASE("A03 a threshold counts distinct keys of the role and nothing else") {
     Errc error;  // Errc{}: accepted
   };
   const Row kRows[] = {
-      {"t of n",                          Signers{kA, kC},        two_of_three, Errc{}             },
-      {"n of n",                          Signers{kA, kB, kC},    two_of_three, Errc{}             },
-      {"t - 1",                           Signers{kA},            two_of_three, Errc::threshold    },
-      {"none",                            Signers{},              two_of_three, Errc::bad_signature},
-      {"one key twice",                   Signers{kA, kA},        two_of_three, Errc::threshold    },
-      {"one key eight times",             eight,                  two_of_three, Errc::threshold    },
-      {"strangers do not count",          Signers{kA, kStranger}, two_of_three, Errc::threshold    },
-      {"only strangers",                  Signers{kStranger, kP}, two_of_three, Errc::bad_signature},
-      {"a role that lists one key twice", Signers{kA},            only_doubled, Errc::threshold    },
-      {"the same, signed twice",          Signers{kA, kA},        doubled,      Errc::threshold    },
-      {"a doubled key beside another",    Signers{kA, kB},        doubled,      Errc{}             },
+      {"t of n", Signers{kA, kC}, two_of_three, Errc{}},
+      {"n of n", Signers{kA, kB, kC}, two_of_three, Errc{}},
+      {"t - 1", Signers{kA}, two_of_three, Errc::threshold},
+      {"none", Signers{}, two_of_three, Errc::bad_signature},
+      {"one key twice", Signers{kA, kA}, two_of_three, Errc::threshold},
+      {"one key eight times", eight, two_of_three, Errc::threshold},
+      {"strangers do not count", Signers{kA, kStranger}, two_of_three, Errc::threshold},
+      {"only strangers", Signers{kStranger, kP}, two_of_three, Errc::bad_signature},
+      {"a role that lists one key twice", Signers{kA}, only_doubled, Errc::threshold},
+      {"the same, signed twice", Signers{kA, kA}, doubled, Errc::threshold},
+      {"a doubled key beside another", Signers{kA, kB}, doubled, Errc{}},
   };
   for (const Row& row : kRows) {
     INFO(row.what);

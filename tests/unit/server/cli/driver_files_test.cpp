@@ -24,13 +24,8 @@ TEST_CASE("revisions are one, a range, or open upwards") {
     std::uint32_t min;
     std::uint32_t max;
   };
-  for (const Row& row : {
-           Row{"",    0, 0xffffffff},
-           Row{"3",   3, 3         },
-           Row{"3-7", 3, 7         },
-           Row{"3-",  3, 0xffffffff},
-           Row{"0-0", 0, 0         }
-  }) {
+  for (const Row& row : {Row{"", 0, 0xffffffff}, Row{"3", 3, 3}, Row{"3-7", 3, 7},
+                         Row{"3-", 3, 0xffffffff}, Row{"0-0", 0, 0}}) {
     CAPTURE(row.text);
     const auto manifest = shared_manifest(options_for(row.text));
     REQUIRE(manifest);

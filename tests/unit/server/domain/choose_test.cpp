@@ -53,19 +53,24 @@ TEST_CASE(
   const std::vector<Row> rows = {
       {"newest first, whatever the order",
        {release(1, {"6-any"}), release(3, {"6-any"}), release(2, {"6-any"})},
-       "6.3-armv7m",    digest_of(3, 0)},
+       "6.3-armv7m",
+       digest_of(3, 0)},
       {"native before bytecode",
        {release(1, {"6-any", "6.3-armv7m"})},
-       "6.3-armv7m",    digest_of(1, 1)},
+       "6.3-armv7m",
+       digest_of(1, 1)},
       {"the closest arch of the Thumb range",
        {release(1, {"6.3-armv6m", "6.3-armv7m", "6-any"})},
-       "6.3-armv7emsp", digest_of(1, 1)},
+       "6.3-armv7emsp",
+       digest_of(1, 1)},
       {"bytecode where no native code fits",
        {release(1, {"6.3-x64", "6-any"})},
-       "6.3-armv7m",    digest_of(1, 1)},
+       "6.3-armv7m",
+       digest_of(1, 1)},
       {"an older release if the newest has nothing for this motherboard",
        {release(2, {"6.3-x64"}), release(1, {"6.3-armv6m"})},
-       "6.3-armv7m",    digest_of(1, 0)},
+       "6.3-armv7m",
+       digest_of(1, 0)},
   };
   for (const Row& row : rows) {
     DYNAMIC_SECTION(row.name) {
@@ -122,20 +127,20 @@ TEST_CASE("choose explains by the nearest miss why there is none") {
   std::vector<Release> out_of_range = {release(2, {"6.3-x64"}), release(1, {"6-any"})};
   out_of_range[1].revision_max = 4;
   const std::vector<Row> rows = {
-      {"nothing published",                {},           Errc{}, Errc::no_driver,      "nothing is published for hat:V:0001"},
+      {"nothing published", {}, Errc{}, Errc::no_driver, "nothing is published for hat:V:0001"},
       {"only other ABIs",
        {release(1, {"6.3-x64"})},
        Errc{},
        Errc::wrong_abi,
-       "thermo 1.0.0 for 6.3-x64: the file is native code for x64, this motherboard is armv7m"                              },
+       "thermo 1.0.0 for 6.3-x64: the file is native code for x64, this motherboard is armv7m"},
       {"a revision is nearer than an ABI", out_of_range, Errc{}, Errc::wrong_hardware,
-       "thermo 1.0.0 for 6-any: it is for revisions 0 to 4, the board has revision 5"                                       },
+       "thermo 1.0.0 for 6-any: it is for revisions 0 to 4, the board has revision 5"},
       {"trust is nearest",
        {release(2, {"6.3-x64"}), release(1, {"6-any"})},
        Errc::rollback,
        Errc::rollback,
        "thermo 1.0.0 for 6-any: motherboards would refuse it: " +
-           std::string(describe(Errc::rollback))                                                                            },
+           std::string(describe(Errc::rollback))},
   };
   for (const Row& row : rows) {
     DYNAMIC_SECTION(row.name) {

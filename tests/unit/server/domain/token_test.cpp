@@ -11,20 +11,13 @@ TEST_CASE("scopes imply what they should and nothing else") {
     bool allowed;
   };
   const Row rows[] = {
-      {"read",         Scopes::read,    true },
-      {"read",         Scopes::publish, false},
-      {"read",         Scopes::operate, false},
-      {"publish",      Scopes::read,    true },
-      {"publish",      Scopes::operate, false},
-      {"operate",      Scopes::read,    true },
-      {"operate",      Scopes::publish, false},
-      {"operate",      Scopes::admin,   false},
-      {"admin",        Scopes::publish, true },
-      {"admin",        Scopes::operate, true },
-      {"admin",        Scopes::enroll,  false},
-      {"enroll",       Scopes::enroll,  true },
-      {"enroll",       Scopes::read,    false},
-      {"read publish", Scopes::publish, true },
+      {"read", Scopes::read, true},        {"read", Scopes::publish, false},
+      {"read", Scopes::operate, false},    {"publish", Scopes::read, true},
+      {"publish", Scopes::operate, false}, {"operate", Scopes::read, true},
+      {"operate", Scopes::publish, false}, {"operate", Scopes::admin, false},
+      {"admin", Scopes::publish, true},    {"admin", Scopes::operate, true},
+      {"admin", Scopes::enroll, false},    {"enroll", Scopes::enroll, true},
+      {"enroll", Scopes::read, false},     {"read publish", Scopes::publish, true},
   };
   for (const Row& row : rows) {
     CAPTURE(row.held, name(row.needed));

@@ -39,14 +39,11 @@ struct Publisher {
   Result<ByteVector> build(const ByteVector& mpy, bool is_public = false,
                            const Manifest& manifest = manifest_for()) const {
     const SigningKeyPair* keys[] = {&key};
-    return build_package(
-        {
-            .manifest = manifest,
-            .publishers = keys,
-            .recipients = {&server.public_key, 1},
-            .is_public = is_public
-    },
-        mpy);
+    return build_package({.manifest = manifest,
+                          .publishers = keys,
+                          .recipients = {&server.public_key, 1},
+                          .is_public = is_public},
+                         mpy);
   }
 };
 
@@ -197,11 +194,9 @@ TEST_CASE("a package needs a publisher and, unless public, a recipient") {
   const Publisher publisher;
   const ByteVector mpy = native_mpy(100);
   const SigningKeyPair* twice[] = {&publisher.key, &publisher.key};
-  PackageRequest request{
-      .manifest = manifest_for(),
-      .publishers = twice,
-      .recipients = {&publisher.server.public_key, 1}
-  };
+  PackageRequest request{.manifest = manifest_for(),
+                         .publishers = twice,
+                         .recipients = {&publisher.server.public_key, 1}};
   CHECK(build_package(request, mpy).error().code == Errc::invalid_argument);
   request.publishers = {};
   CHECK(build_package(request, mpy).error().code == Errc::invalid_argument);
