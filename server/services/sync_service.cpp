@@ -97,16 +97,18 @@ Result<void> SyncService::answer_to(const ExchangeKey& device_key, Bytes message
                      request->answer_bytes_max - sync::kAnswerMessageOffset, answer);
 }
 
-SyncResult SyncService::seal(const ExchangeKey& device_key, const SyncAnswer& answer) {
+Result<SyncResult> SyncService::seal(const ExchangeKey& device_key, const SyncAnswer& answer) {
   const v1::SyncAnswer& message = answer.message();
   const std::size_t message_bytes = message.ByteSizeLong();
   const MutableBytes buffer = work_.span();
+  if (message_bytes > buffer.size() - sync::kAnswerMessageOffset)
+    return fail(Errc::internal, "a sync answer exceeds its bound");
   message.SerializeToArray(buffer.subspan(sync::kAnswerMessageOffset).data(),
                            static_cast<int>(buffer.size() - sync::kAnswerMessageOffset));
   const std::size_t size = sync::seal_answer(buffer, message_bytes, random_value<Nonce>(), *key_);
-  return {.answer = to_vector(buffer.first(size)),
-          .device_id = device_id(device_key),
-          .status = static_cast<sync::Status>(message.status())};
+  return SyncResult{.answer = to_vector(buffer.first(size)),
+                    .device_id = device_id(device_key),
+                    .status = static_cast<sync::Status>(message.status())};
 }
 
 }  // namespace mpyd::server

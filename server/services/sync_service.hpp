@@ -39,7 +39,7 @@ class SyncService {
 
   Result<void> find_shared_key(const ExchangeKey& device_key);
   Result<void> answer_to(const ExchangeKey& device_key, Bytes message, SyncAnswer& answer);
-  SyncResult seal(const ExchangeKey& device_key, const SyncAnswer& answer);
+  Result<SyncResult> seal(const ExchangeKey& device_key, const SyncAnswer& answer);
 
   Store& store_;
   const TrustService& trust_;

@@ -74,7 +74,7 @@ static MP_DEFINE_CONST_FUN_OBJ_1(thermo_config_obj, thermo_config);
 
 static mp_obj_t thermo_limits(size_t n_args, const mp_obj_t* pos_args, mp_map_t* kw_args) {
   const mp_arg_t allowed[] = {
-      {MP_QSTR_low,  MP_ARG_OBJ, {.u_obj = mp_const_none}},
+      {MP_QSTR_low, MP_ARG_OBJ, {.u_obj = mp_const_none}},
       {MP_QSTR_high, MP_ARG_OBJ, {.u_obj = mp_const_none}},
   };
   mp_arg_val_t limits[MP_ARRAY_SIZE(allowed)];

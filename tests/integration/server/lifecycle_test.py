@@ -3,8 +3,10 @@
 
 import json
 import os
+import pathlib
 import shutil
 import signal
+import ssl
 import subprocess
 import threading
 import time
@@ -98,6 +100,52 @@ class Lifecycle(unittest.TestCase):
         self.assertIn("--tls-cert", done.stderr)
         done = self.serve("--listen", "nonsense", "--admin-listen", "127.0.0.1:0")
         self.assertEqual(done.returncode, 2, done.stderr)
+
+    def test_the_admin_listener_speaks_tls_and_nothing_else_when_told_so(self):
+        here = pathlib.Path(__file__).resolve().parent
+        cert = here / "tls_cert.pem"
+        daemon = subprocess.Popen([live.MPYD, "serve", "--data", self.server.data, "--listen", "127.0.0.1:0",
+                                   "--admin-listen", "0.0.0.0:0", "--tls-cert", cert, "--tls-key", here / "tls_key.pem"],
+                                  stderr=subprocess.DEVNULL)
+        self.addCleanup(daemon.wait)
+        self.addCleanup(daemon.terminate)
+        info = self.server.data / "serve.json"
+        live.wait_for("the daemon", info.exists)
+        port = int(json.loads(info.read_text())["admin_listen"].rsplit(":", 1)[1])
+        token = self.server.token_file.read_text().strip()
+        ask = f"GET /v1/admin/status HTTP/1.1\r\nHost: t\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+
+        connection = Connection(port)
+        self.addCleanup(connection.close)
+        connection.socket = ssl.create_default_context(cafile=cert).wrap_socket(connection.socket, server_hostname="127.0.0.1")
+        connection.send(ask)
+        self.assertEqual(connection.receive().status, 200)
+
+        clear = Connection(port)
+        self.addCleanup(clear.close)
+        clear.send(ask)
+        self.assertTrue(clear.at_end() or not clear.rest.startswith(b"HTTP"))
+
+    def test_behind_a_proxy_only_the_proxy_is_let_in(self):
+        for network, welcome in (("127.0.0.0/8", True), ("10.0.0.0/8", False)):
+            with self.subTest(network):
+                daemon = subprocess.Popen([live.MPYD, "serve", "--data", self.server.data, "--listen", "127.0.0.1:0",
+                                           "--admin-listen", "0.0.0.0:0", "--behind-proxy", network], stderr=subprocess.DEVNULL)
+                info = self.server.data / "serve.json"
+                try:
+                    live.wait_for("the daemon", info.exists)
+                    port = int(json.loads(info.read_text())["admin_listen"].rsplit(":", 1)[1])
+                    connection = Connection(port)
+                    try:
+                        connection.send(b"GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n")
+                        answer = connection.receive()
+                    except OSError:
+                        answer = None
+                    connection.close()
+                    self.assertEqual(answer is not None, welcome)
+                finally:
+                    daemon.terminate()
+                    daemon.wait()
 
     def test_data_that_is_none_is_refused(self):
         done = subprocess.run([live.MPYD, "serve", "--data", self.folder], capture_output=True, text=True, timeout=20)
