@@ -47,6 +47,13 @@ elapsed_s() {
   printf '%d.%d' $((tenths / 10)) $((tenths % 10))
 }
 
+# watch_step NAME LOG START: on a terminal, what a running step is at: seconds, and ninja's [done/all] if it counts.
+watch_step() {
+  while sleep 1; do
+    printf '\r\033[K%-34s %6s s  %s' "$1" "$(elapsed_s "$3")" "$(tail -c 400 "$2" | grep -o '\[[0-9]*/[0-9]*\]' | tail -n 1)" >&2
+  done
+}
+
 # step NAME LOG COMMAND...: runs COMMAND with all its talk in build/log/LOG.log and prints one line with seconds;
 # when it fails, the end of the log and where the rest is. Returns COMMAND's failure as 1.
 # bash ignores `set -e` in what a condition calls, so a function given as COMMAND joins its commands with &&.
@@ -55,7 +62,11 @@ step() {
   shift 2
   mkdir -p "$build/log"
   start=$(now_s)
-  if "$@" >"$log" 2>&1 </dev/null; then
+  local watcher= result=0
+  if [[ -t 2 ]]; then watch_step "$name" "$log" "$start" & watcher=$!; fi
+  "$@" >"$log" 2>&1 </dev/null || result=1
+  if [[ -n $watcher ]]; then kill "$watcher" 2>/dev/null; wait "$watcher" 2>/dev/null || true; printf '\r\033[K' >&2; fi
+  if ((result == 0)); then
     printf '%-34s %6s s\n' "$name" "$(elapsed_s "$start")" >&2
     return 0
   fi

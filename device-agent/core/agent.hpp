@@ -123,6 +123,7 @@ class Agent final : private SlotAnswerVisitor {
   Result<DriverLoader::Module> load_module();
   DriverLoader::Module find_module(const Digest& digest) const;
   void abandon(Errc error);
+  Detail tell_refusal(Errc error) const;
   bool forget_copy(unsigned index);
 
   // agent_offline.cpp

@@ -39,6 +39,29 @@ bool is_bus_trouble(Errc error) {
   return error == Errc::io || error == Errc::no_device || error == Errc::timeout;
 }
 
+// describe() as it is seen from one package.
+std::string_view trouble_with_package(Errc error) {
+  switch (error) {
+    case Errc::untrusted:
+      return "it is signed by no publisher whom the policy entry names";
+    case Errc::threshold:
+      return "too few of the publishers whom the policy entry names signed it";
+    case Errc::revoked:
+      return "its publisher's key, or the package itself, was revoked";
+    case Errc::rollback:
+      return "its release number is below the policy entry's floor";
+    case Errc::policy:
+      return "the policy entry allows neither this package nor packages from there";
+    default:
+      return describe(error);
+  }
+}
+
+// Is the reason in the package, not in the motherboard or in what the driver did?
+bool is_about_package(Errc error) {
+  return static_cast<unsigned>(error) < static_cast<unsigned>(Errc::no_driver);
+}
+
 }  // namespace
 
 void Agent::finish_job() {
@@ -270,8 +293,13 @@ Result<void> Agent::approve_head() {
   const Manifest& manifest = head.manifest;
   const MutableBytes scratch = work_.subspan(kPackageHeadBytesMax);
 
-  MPYD_TRY_ASSIGN(const trust::PolicyEntry entry,
-                  trust_.load_entry(slot.identity.hardware_id, now_unix_s(), scratch));
+  const auto kept = trust_.load_entry(slot.identity.hardware_id, now_unix_s(), scratch);
+  if (!kept) {
+    if (kept.error() == Errc::untrusted)
+      reason_.append("no policy entry for this board's hardware ID is in force here");
+    return fail(kept.error());
+  }
+  const trust::PolicyEntry& entry = *kept;
   const trust::TargetsHead& targets = trust_.head();
   MPYD_TRY(trust::verify_release(
       head, entry, {targets.revoked_keys.begin(), targets.revoked_keys.size()},
@@ -341,7 +369,31 @@ void Agent::abandon(Errc error) {
     slot.wants_answer = true;
     slot.decided_offline = false;
   }
-  refuse(index, error, reason_.view());
+  refuse(index, error, tell_refusal(error).view());
+}
+
+// Where the package in hand came from and what is wrong with it, in one sentence.
+Agent::Detail Agent::tell_refusal(Errc error) const {
+  if (!reason_.empty()) return reason_;
+  Detail out;
+  if (!is_about_package(error)) {
+    out.append(describe(error));
+    return out;
+  }
+  out.append("the package ");
+  switch (origin_) {
+    case trust::PackageOrigin::network:
+      out.append("from the server: ");
+      break;
+    case trust::PackageOrigin::cache:
+      out.append("in the cache: ");
+      break;
+    case trust::PackageOrigin::eeprom:
+      out.append("on the board's EEPROM: ");
+      break;
+  }
+  out.append(trouble_with_package(error));
+  return out;
 }
 
 // Of the copy in hand, so that nobody tries it again. False if there is none, or it stays.

@@ -87,7 +87,7 @@ void Agent::give_up_choosing() {
   slots_[job_slot_].chosen = {};
   refuse(job_slot_, best_error_,
          best_error_ == Errc::unreachable ? "the server cannot be reached and no driver lies here"
-                                          : describe(best_error_));
+                                          : tell_refusal(best_error_).view());
 }
 
 }  // namespace mpyd::agent
