@@ -9,17 +9,8 @@
 namespace mpyd::eeprom {
 namespace {
 
-// Header: "R-Pi" | version u8 (1 HAT, 2 HAT+) | reserved | atoms u16 | total length u32.
-// Atom: type u16 | number u16 | data length + 2 u32 | data | CRC-16/ARC of everything before.
-constexpr std::uint32_t kAtomHeaderBytes = 8;
-constexpr std::uint32_t kCrcBytes = 2;
+// Far more than any board has; each costs a look.
 constexpr std::uint32_t kAtomsMax = 32;
-constexpr std::uint32_t kVendorAtom = 1;
-constexpr std::uint32_t kCustomAtom = 4;
-// Vendor atom: UUID (16) | product id u16 | product version u16 | vendor length u8 | product length
-// u8 | strings.
-constexpr std::uint32_t kVendorFixedBytes = 22;
-constexpr std::uint32_t kUuidBytes = 16;
 
 struct Atom {
   std::uint32_t type = 0;

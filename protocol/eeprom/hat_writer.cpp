@@ -8,12 +8,6 @@
 namespace mpyd::eeprom {
 namespace {
 
-constexpr std::size_t kAtomHeaderBytes = 8;
-constexpr std::size_t kCrcBytes = 2;
-constexpr std::size_t kVendorFixedBytes = 22;
-constexpr std::uint32_t kVendorAtom = 1;
-constexpr std::uint32_t kCustomAtom = 4;
-
 // Appends atoms behind the header, which is written last.
 class AtomWriter {
  public:
