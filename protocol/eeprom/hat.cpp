@@ -3,6 +3,7 @@
 #include <array>
 
 #include "protocol/checksum.hpp"
+#include "protocol/eeprom/hat_layout.hpp"
 #include "protocol/eeprom/record.hpp"
 #include "protocol/limits.hpp"
 

@@ -5,18 +5,7 @@
 
 namespace mpyd::eeprom {
 
-// The layout, for reader and writer:
-// Header: "R-Pi" | version u8 (1 HAT, 2 HAT+) | reserved | atoms u16 | total length u32.
-// Atom: type u16 | number u16 | data length + 2 u32 | data | CRC-16/ARC of everything before.
-// Vendor atom: UUID (16) | product id u16 | product version u16 | vendor length u8 |
-// product length u8 | strings.
 inline constexpr std::size_t kHatHeaderBytes = 12;
-inline constexpr std::uint32_t kAtomHeaderBytes = 8;
-inline constexpr std::uint32_t kCrcBytes = 2;
-inline constexpr std::uint32_t kVendorFixedBytes = 22;
-inline constexpr std::uint32_t kUuidBytes = 16;
-inline constexpr std::uint32_t kVendorAtom = 1;
-inline constexpr std::uint32_t kCustomAtom = 4;
 
 // Does the image start like a HAT? `start` is at least kHatHeaderBytes.
 bool looks_like_hat(Bytes start);

@@ -2,6 +2,7 @@
 
 #include "protocol/checksum.hpp"
 #include "protocol/eeprom/hat.hpp"
+#include "protocol/eeprom/hat_layout.hpp"
 #include "protocol/eeprom/record.hpp"
 #include "protocol/limits.hpp"
 
