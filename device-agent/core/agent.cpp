@@ -6,28 +6,6 @@
 
 namespace mpyd::agent {
 
-std::string_view name(SlotState state) {
-  switch (state) {
-    case SlotState::empty:
-      return "empty";
-    case SlotState::identifying:
-      return "identifying";
-    case SlotState::unidentified:
-      return "unidentified";
-    case SlotState::waiting:
-      return "waiting";
-    case SlotState::fetching:
-      return "fetching";
-    case SlotState::verifying:
-      return "verifying";
-    case SlotState::running:
-      return "running";
-    case SlotState::refused:
-      return "refused";
-  }
-  return "unknown";
-}
-
 Agent::Agent(const Ports& ports, const Config& config, const Memory& memory)
     : ports_(ports),
       config_(config),

@@ -234,6 +234,9 @@ void Agent::follow(unsigned index, const SlotAnswer& answer) {
   }
   if (!is_new && is_final(slot.error)) return;
   slot.load_pending = true;
+  // A board that is served already counts from here: nobody waited for this since the plug.
+  if (slot.state == SlotState::running || slot.state == SlotState::refused)
+    slot.plugged_ms = ports_.clock.now_ms();
   if (is_new) notify(EventKind::chosen, index, {}, answer.message);
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "protocol/package/package.hpp"
+#include "protocol/sync/report.hpp"
 
 namespace mpyd::agent {
 
@@ -107,19 +108,8 @@ class Entropy {
   ~Entropy() = default;
 };
 
-// What happens, as it happens. Numbers are reported to the server: never reuse one.
-enum class EventKind : std::uint8_t {
-  plugged = 1,         // something answers at the EEPROM address
-  identified = 2,      // hardware ID known
-  unidentified = 3,    // error says why; detail holds the first bytes in hex
-  chosen = 4,          // a package was chosen; detail says why
-  loaded = 5,          // attach returned; duration_ms since plugged
-  refused = 6,         // error, detail: one sentence
-  removed = 7,         // the board is gone
-  synced = 8,          // the server answered
-  offline = 9,         // the server does not answer; error
-  trust_changed = 10,  // a new root or head is in force
-};
+// What happens, as it happens.
+using sync::EventKind;
 
 struct Event {
   static constexpr std::uint8_t kNoSlot = 0xff;

@@ -3,23 +3,12 @@
 
 #include "device-agent/core/ports.hpp"
 #include "protocol/eeprom/identify.hpp"
+#include "protocol/sync/report.hpp"
 #include "protocol/trust/verify.hpp"
 
 namespace mpyd::agent {
 
-// Reported to the server: never reuse a number.
-enum class SlotState : std::uint8_t {
-  empty = 0,
-  identifying = 1,   // something answers; its identity is being read
-  unidentified = 2,  // something is there, but in no known layout
-  waiting = 3,       // identified; waits for a decision
-  fetching = 4,      // pass 1 from the network into the cache
-  verifying = 5,     // pass 1 over cache or EEPROM
-  running = 6,
-  refused = 7,  // no driver; `error` says why
-};
-
-std::string_view name(SlotState state);
+using sync::SlotState;
 
 struct Slot {
   SlotState state = SlotState::empty;
@@ -31,7 +20,7 @@ struct Slot {
   bool wants_answer = false;     // from the server
   bool decided_offline = false;  // since it was plugged or last answered
   bool load_pending = false;     // `chosen` is to be verified and loaded
-  std::uint32_t plugged_ms = 0;
+  std::uint32_t plugged_ms = 0;  // or when another package was chosen for it
   std::uint32_t next_probe_ms = 0;
   std::uint32_t generation = 0;    // rises with every plug and pull
   std::uint32_t chosen_bytes = 0;  // size of the chosen package, as announced

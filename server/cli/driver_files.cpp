@@ -148,10 +148,11 @@ Outcome<Manifest> shared_manifest(const DriverOptions& options) {
   MPYD_TRY(required(options.name, "--name"));
   MPYD_TRY(required(options.version, "--version"));
   Manifest manifest;
-  MPYD_TRY_ASSIGN(manifest.hardware_id,
-                  lift(HardwareId::parse(options.hardware_id), "--hardware-id"));
+  MPYD_TRY_ASSIGN(manifest.hardware_id, parse_hardware_id_option(options.hardware_id));
   MPYD_TRY_ASSIGN(manifest.driver_name, lift(parse_driver_name(options.name), "--name"));
-  MPYD_TRY_ASSIGN(manifest.version, lift(parse_version(options.version), "--version"));
+  MPYD_TRY_ASSIGN(manifest.version,
+                  lift(parse_version(options.version),
+                       "--version " + options.version + " is not of the form X.Y.Z"));
   MPYD_TRY(parse_revisions(options.revisions, manifest));
   manifest.release = options.release;
   manifest.ram_bytes = options.ram_bytes;

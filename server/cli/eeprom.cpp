@@ -48,8 +48,7 @@ Outcome<Identity> identity_of(const EepromBuildOptions& options) {
   std::string vendor = options.vendor;
   std::string product = options.product_id;
   if (!options.hardware_id.empty()) {
-    MPYD_TRY_ASSIGN(const HardwareId id,
-                    lift(HardwareId::parse(options.hardware_id), "--hardware-id"));
+    MPYD_TRY_ASSIGN(const HardwareId id, parse_hardware_id_option(options.hardware_id));
     const std::string_view text = id.view();
     if (!text.starts_with("hat:"))
       return failure(Errc::invalid_argument, "only hat:VENDOR:PRODUCT images can be built");

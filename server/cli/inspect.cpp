@@ -112,6 +112,21 @@ Outcome<Report> inspect_root(Bytes file) {
 }
 
 // The format a file claims by its first bytes; null if none does.
+// A known layout, or a part nobody has written yet.
+bool looks_like_eeprom(Bytes file) {
+  eeprom::ImageSource source(file);
+  const auto board = eeprom::identify(source);
+  return board || (board.error() != Errc::bad_magic && board.error() != Errc::truncated) ||
+         as_text(file).starts_with("R-Pi");
+}
+
+// Says nothing of the content: it may be somebody's secret.
+Outcome<Report> inspect_unknown(Bytes) {
+  return failure(Errc::bad_magic, "not a file that mpyd inspects",
+                 "it knows .mpy, packages (.mpkg), key blocks, images of ID EEPROMs, key files and "
+                 "root documents");
+}
+
 Inspector inspector_of(Bytes file) {
   const std::string_view text = as_text(file);
   if (text.starts_with("M\x06")) return inspect_mpy;
@@ -121,7 +136,8 @@ Inspector inspector_of(Bytes file) {
   if (text.starts_with(kPublicKeyMagic)) return inspect_public_key;
   // A SignedDocument starts with its body: field 1, length-delimited.
   if (text.starts_with("\x0a")) return inspect_root;
-  return inspect_eeprom;
+  if (looks_like_eeprom(file)) return inspect_eeprom;
+  return inspect_unknown;
 }
 
 }  // namespace

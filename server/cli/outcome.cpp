@@ -39,6 +39,14 @@ std::string default_hint(Errc code) {
   }
 }
 
+Outcome<HardwareId> parse_hardware_id_option(const std::string& text) {
+  const auto id = HardwareId::parse(text);
+  if (id) return *id;
+  return failure(id.error(), "--hardware-id " + text + " is not of the form scheme:vendor:product",
+                 "bytes outside A-Z a-z 0-9 . _ ~ - are percent-encoded, as in "
+                 "hat:Meadow%20Instruments:0042");
+}
+
 Errc errc_named(std::string_view text) {
   for (std::uint16_t number = 1; number < static_cast<std::uint16_t>(Errc::internal); ++number)
     if (const auto code = static_cast<Errc>(number); name(code) == text) return code;

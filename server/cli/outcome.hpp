@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "protocol/hardware_id.hpp"
 #include "server/util/error.hpp"
 
 namespace mpyd::server::cli {
@@ -32,6 +33,9 @@ Outcome<T> explain_as(Outcome<T> outcome, std::string_view doing) {
   failed.error = std::move(failed.error).with(doing);
   return mpyd::fail(std::move(failed));
 }
+
+// The value of --hardware-id.
+Outcome<HardwareId> parse_hardware_id_option(const std::string& text);
 
 // The contract of the command line (cli.hpp).
 inline constexpr int kExitUsage = 2;

@@ -10,7 +10,7 @@ Outcome<trust::PolicyEntry> make_entry(const TrustDelegateOptions& options,
                                        const trust::PolicyEntry* before) {
   // What the command does not name stays: floors, revoked and approved digests, pins.
   trust::PolicyEntry entry = before == nullptr ? trust::PolicyEntry{} : *before;
-  MPYD_TRY_ASSIGN(entry.hardware_id, lift(HardwareId::parse(options.hardware_id), "--hardware-id"));
+  MPYD_TRY_ASSIGN(entry.hardware_id, parse_hardware_id_option(options.hardware_id));
   MPYD_TRY_ASSIGN(entry.driver_name, lift(parse_driver_name(options.driver_name), "--name"));
   entry.publisher_keys.clear();
   for (const std::string& publisher : options.publishers) {
@@ -33,8 +33,7 @@ Outcome<trust::PolicyEntry> make_entry(const TrustDelegateOptions& options,
 }  // namespace
 
 Outcome<void> run_trust_delegate(const TrustDelegateOptions& options, const Output& out) {
-  MPYD_TRY_ASSIGN(const HardwareId hardware_id,
-                  lift(HardwareId::parse(options.hardware_id), "--hardware-id"));
+  MPYD_TRY_ASSIGN(const HardwareId hardware_id, parse_hardware_id_option(options.hardware_id));
   MPYD_TRY_ASSIGN(const SigningBase base, open_signing_base(options.signing, out));
   const trust::PolicyEntry* before = base.trust.entries.find(hardware_id);
   MPYD_TRY_ASSIGN(const trust::PolicyEntry entry, make_entry(options, before));

@@ -105,7 +105,8 @@ Choice choose(std::span<const Release> releases, const Board& board, const Trust
     explain_none(choice, board);
     return choice;
   }
-  choice.message = title(*choice.chosen) + " is the newest that fits";
+  choice.message = title(*choice.chosen) + " is release " +
+                   std::to_string(choice.chosen->release->release) + ", the newest that fits";
   return choice;
 }
 

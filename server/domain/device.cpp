@@ -1,8 +1,7 @@
 #include "server/domain/device.hpp"
 
-#include <array>
-
 #include "protocol/crypto.hpp"
+#include "protocol/sync/report.hpp"
 
 namespace mpyd::server {
 
@@ -15,16 +14,11 @@ std::string device_id(const ExchangeKey& public_key) {
 }
 
 std::string_view slot_state_name(std::uint32_t state) {
-  constexpr std::array<std::string_view, 7> kNames = {
-      "empty", "unidentified", "waiting", "fetching", "verifying", "running", "refused"};
-  return state < kNames.size() ? kNames[state] : "unknown";
+  return state > 0xff ? "unknown" : name(static_cast<sync::SlotState>(state));
 }
 
 std::string_view device_event_name(std::uint32_t kind) {
-  constexpr std::array<std::string_view, 11> kNames = {
-      "unknown", "plugged", "identified", "unidentified", "chosen",       "loaded",
-      "refused", "removed", "synced",     "offline",      "trust-changed"};
-  return kNames[kind < kNames.size() ? kind : 0];
+  return kind > 0xff ? "unknown" : name(static_cast<sync::EventKind>(kind));
 }
 
 bool DeviceSlot::same_as(const DeviceSlot& other) const {

@@ -90,7 +90,7 @@ TEST_CASE("choose gives one reason for every candidate that is not chosen") {
   const Choice choice = choose(releases, board_on("6.3-armv7m"), trust_all);
   REQUIRE(choice.chosen);
   CHECK(choice.chosen->variant->digest == digest_of(2, 0));
-  CHECK(choice.message == "thermo 2.0.0 for 6.3-armv7m is the newest that fits");
+  CHECK(choice.message == "thermo 2.0.0 for 6.3-armv7m is release 2, the newest that fits");
   REQUIRE(choice.rejected.size() == 5);
   CHECK(choice.rejected[0].reason == "the operator withdrew it");
   CHECK(choice.rejected[1].reason == "it is for revisions from 6, the board has revision 5");

@@ -46,7 +46,7 @@ TEST_CASE("a sync answers with head, proof, package and a content key that fits"
   const v1::SlotAnswer& slot = answer.slots(0);
   CHECK(slot.package_digest() == text_of(world.published.digest));
   CHECK(slot.package_bytes() == world.published.package_bytes);
-  CHECK(slot.message() == "thermo 1.4.0 for 6.3-armv7m is the newest that fits");
+  CHECK(slot.message() == "thermo 1.4.0 for 6.3-armv7m is release 1, the newest that fits");
   CHECK(slot.has_entry());
   const auto stored = must(world.releases.package_part(world.published.digest, 0, 1U << 20));
   const auto head = parse_package_head(stored.bytes).value();

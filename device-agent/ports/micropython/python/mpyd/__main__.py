@@ -87,6 +87,8 @@ class Runner:
                     value = getattr(self._agent.slots[slot].device, method)()
                 except OSError as e:
                     value = "OSError({})".format(e.errno)
+                except Exception as e:  # the driver's, or no such method: the agent goes on
+                    value = repr(e)
                 self._print(
                     "slot {:<3}{}.{}() = {}".format(slot, name, method, value),
                     {"event": "read", "slot": slot, "driver": name, "method": method, "value": value},
