@@ -48,6 +48,7 @@ Result<void> Agent::read_identity(Bytes identity) {
   server_port_ = static_cast<std::uint16_t>(m.server_port);
   MPYD_TRY_ASSIGN(enroll_token_, InlineText<64>::make(m.enroll_token));
   keys_.set_device_secret(device_secret_);
+  trust_.set_device_secret(device_secret_);
   MPYD_TRY(trust_.start(root, message_, work_));
   return use_server_key();
 }
@@ -86,6 +87,7 @@ void Agent::stop() {
   finish_job();
   for (unsigned i = 0; i < slots_.size(); ++i) release_driver(i);
   keys_.wipe();
+  trust_.wipe();
   crypto::wipe(device_secret_.mutable_bytes());
   crypto::wipe(box_key_.mutable_bytes());
 }

@@ -11,6 +11,8 @@ constexpr std::size_t kHardwareHexDigits = 16;
 constexpr std::size_t kPackagePrefixBytes = 15;
 constexpr std::size_t kSealedKeyBytes = 1 + Nonce::kSize + crypto::kTagBytes + ContentKey::kSize;
 
+constexpr std::uint32_t kErased = 0xff;  // flash that was never written
+
 FileName with_hardware(std::string_view prefix, const HardwareId& hardware_id) {
   const HexDigest hex = format_digest(crypto::sha256(as_bytes(hardware_id.view())));
   FileName out;
@@ -106,9 +108,11 @@ Result<void> write_if_changed(Store& store, const char* name, Bytes bytes) {
 Result<std::uint64_t> load_number(Store& store, const char* name) {
   std::array<std::byte, 9> file{};
   if (const auto read = store.read(name, 0, file); !read) {
-    if (read.error() == Errc::not_found) return std::uint64_t{0};
+    // A damaged one too: the server tells the counter again, and a sync the time.
+    if (read.error() == Errc::not_found || read.error() == Errc::truncated) return std::uint64_t{0};
     return fail(read.error());
   }
+  if (load_u8(file, 0) == kErased) return std::uint64_t{0};
   if (load_u8(file, 0) > kFormat) return fail(Errc::unsupported);
   return std::uint64_t{load_le32(file, 5)} << 32 | load_le32(file, 1);
 }

@@ -54,7 +54,8 @@ class CachedPackage final : public PackageSource {
 Result<void> write_if_changed(Store& store, const char* name, Bytes bytes);
 
 // A small number that survives resets: format u8 | value u64, little-endian.
-Result<std::uint64_t> load_number(Store& store, const char* name);  // 0 if absent; io, unsupported
+// 0 if absent, cut short or erased. Errors: io, unsupported (a newer format).
+Result<std::uint64_t> load_number(Store& store, const char* name);
 Result<void> save_number(Store& store, const char* name, std::uint64_t value);  // io
 
 }  // namespace mpyd::agent

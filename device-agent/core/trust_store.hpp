@@ -12,6 +12,13 @@ class TrustStore {
  public:
   explicit TrustStore(Store& store) : store_(&store) {}
 
+  // Before anything else. Root and entries prove nothing by themselves once their chain and proof
+  // are gone, so they are kept under a seal that only this device can make: whoever can write the
+  // store, a memory card say, cannot put his own there. A restored older one is still this device's
+  // own.
+  void set_device_secret(const SecretKey& secret);
+  void wipe() { crypto::wipe(seal_key_.mutable_bytes()); }
+
   // Takes the newest of the provisioned root and the kept one, and the kept head if it still
   // counts. Errors: those of verify_first_root; io.
   Result<void> start(Bytes provisioned_root, MutableBytes buffer, MutableBytes scratch);
@@ -43,10 +50,14 @@ class TrustStore {
   const Digest& authority() const { return authority_; }
 
  private:
+  Digest seal_of(const char* name, Bytes content) const;
+  Result<Bytes> read_own(const char* name, MutableBytes buffer) const;
+  Result<void> write_own(const char* name, MutableBytes buffer, std::size_t content_bytes);
   void set_root(const trust::Root& root);
   void load_kept_head(MutableBytes buffer, MutableBytes scratch);
 
   Store* store_;
+  SharedKey seal_key_;
   trust::Root root_;
   trust::TargetsHead head_;
   Digest head_digest_;

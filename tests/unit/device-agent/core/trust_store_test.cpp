@@ -1,5 +1,6 @@
 #include "device-agent/core/trust_store.hpp"
 
+#include "device-agent/core/cache.hpp"
 #include "tests/support/agent/fake_store.hpp"
 #include "tests/support/agent/server.hpp"
 #include "tests/support/catch.hpp"
@@ -141,6 +142,35 @@ TEST_CASE("a provisioned root newer than the kept one wins") {
   agent::TrustStore other(t.store);
   REQUIRE(other.start(t.server.roots.at(5), t.buffer, t.scratch));
   CHECK(other.root().version == 5);
+}
+
+// Who can write the store, a memory card say, must not become the operator by it.
+TEST_CASE("an entry that this device did not seal does not count, whatever bit was changed") {
+  Trusting t;
+  REQUIRE(t.accept_head());
+  REQUIRE(t.accept_entry());
+  REQUIRE(t.trust.load_entry(t.id, 0, t.buffer));
+  Buffer& file = t.store.files()[agent::entry_file(t.id).c_str()];
+  for (std::byte& byte : file) {
+    byte ^= std::byte{1};
+    CHECK(t.trust.load_entry(t.id, 0, t.buffer).error() == Errc::untrusted);
+    byte ^= std::byte{1};
+  }
+  CHECK(t.trust.load_entry(t.id, 0, t.buffer));
+  t.trust.set_device_secret(random_fixed<SecretKey>(7));
+  CHECK(t.trust.load_entry(t.id, 0, t.buffer).error() == Errc::untrusted);
+}
+
+TEST_CASE("a kept root that this device did not seal does not count") {
+  Trusting t;
+  t.server.root_body.set_version(2);
+  t.server.publish_root(t.server.root_signers);
+  REQUIRE(t.accept_root(2));
+  CHECK(t.restarted().root().version == 2);
+  t.server.root_body.set_version(9);
+  t.server.publish_root(t.server.root_signers);
+  t.store.files()["root"] = t.server.roots.at(9);
+  CHECK(t.restarted().root().version == 1);
 }
 
 }  // namespace
