@@ -2,6 +2,12 @@
 #include "device-agent/core/agent.hpp"
 
 namespace mpyd::agent {
+namespace {
+
+// Packages weighed for one board: a folder full of strays must not keep the agent busy for ever.
+constexpr unsigned kCandidatesMax = 32;
+
+}  // namespace
 
 void Agent::start_choose_local(unsigned index) {
   Slot& slot = slots_[index];
@@ -27,10 +33,12 @@ void Agent::start_choose_local(unsigned index) {
 void Agent::step_choose_local() {
   Digest digest;
   const auto release = weigh_next(digest);
-  if (digest.is_zero() && candidate_ > 0) return give_up_choosing();
+  // A file that only looks like a package of ours, or cannot be read, hides none behind it.
+  const bool is_end = !release && release.error() == Errc::not_found && digest.is_zero();
+  if ((is_end && candidate_ > 0) || candidate_ == kCandidatesMax) return give_up_choosing();
   ++candidate_;
   if (!release) {
-    if (release.error() != Errc::not_found) best_error_ = release.error();
+    if (release.error() != Errc::not_found && !digest.is_zero()) best_error_ = release.error();
   } else if (digest == kept_choice_) {
     choose_local(digest, "offline: what the server chose last");
   } else if (*release > best_release_) {
@@ -57,6 +65,7 @@ Result<std::uint32_t> Agent::weigh_next(Digest& digest) {
 // The release number of a package that ABI and trust accept. Errors: why not.
 Result<std::uint32_t> Agent::weigh_candidate(const Digest& digest, PackageSource& source,
                                              trust::PackageOrigin origin) {
+  origin_ = origin;
   for (const Digest& avoided : avoid_)
     if (avoided == digest) return fail(Errc::revoked);
   constexpr std::size_t kStart = kRecordHeaderBytes + kHeadFixedBytes;
@@ -66,7 +75,6 @@ Result<std::uint32_t> Agent::weigh_candidate(const Digest& digest, PackageSource
   reason_.clear();
   check_.start(work_);
   MPYD_TRY(check_.feed(message_.first(size)));
-  origin_ = origin;
   slots_[job_slot_].chosen = digest;
   MPYD_TRY(approve_head());
   return check_.head().manifest.release;

@@ -31,7 +31,8 @@ void fill_report(const SyncRequest& request, unsigned index, mpyd_v1_BoardReport
   m.wants_answer = needs_answer(slot);
   for (unsigned n = 0; n < kCachedDigestsMax && !slot.identity.hardware_id.empty(); ++n) {
     const auto digest = find_cached(*request.store, slot.identity.hardware_id, n);
-    if (!digest) break;
+    if (!digest && digest.error() == Errc::not_found) break;
+    if (!digest) continue;  // somebody else's file under a name like ours
     pb::assign(m.cached_digests[m.cached_digests_count++], digest->bytes());
   }
 }

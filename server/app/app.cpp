@@ -2,7 +2,9 @@
 
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 #include <unistd.h>
+#include <algorithm>
 #include <boost/json.hpp>
 
 #include "server/app/data_dir.hpp"
@@ -120,10 +122,25 @@ class ServeInfo {
   std::string path_;
 };
 
+// Both listeners full, and still files for the database and the log. The usual soft limit of 1,024
+// would let idle devices starve the operator of descriptors; systems that allow less stay as they
+// are.
+void raise_open_files_limit(unsigned connections_max) {
+  constexpr rlim_t kOtherFiles = 128;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  const rlim_t wanted = 2 * rlim_t{connections_max} + kOtherFiles;
+  if (limit.rlim_cur >= wanted) return;
+  limit.rlim_cur = std::min(wanted, limit.rlim_max);
+  if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+    spdlog::warn("only {} files may be open at once, {} are wanted", limit.rlim_cur, wanted);
+}
+
 }  // namespace
 
 Result<void> serve(const ServeConfig& config) {
   log_to_stderr();
+  raise_open_files_limit(config.connections_max);
   MPYD_TRY(check_exposure(config));
   MPYD_TRY_ASSIGN(const FileLock lock, lock_data(config.data_dir));
   MPYD_TRY_ASSIGN(auto store, sqlite::SqliteStore::open(database_path(config.data_dir)));

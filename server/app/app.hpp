@@ -15,7 +15,7 @@ struct ServeConfig {
   std::string tls_cert;                         // PEM files for the admin listener; both or none
   std::string tls_key;
   std::string behind_proxy;  // CIDR: admin connections come from there only; TLS ends at the proxy
-  unsigned connections_max = 1024;  // of both listeners together
+  unsigned connections_max = 1024;  // of each listener
   unsigned slow_threads = 2;        // for publishing and administration
 };
 

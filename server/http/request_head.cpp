@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <algorithm>
 #include <atomic>
+#include <boost/beast/core/string.hpp>
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
 #include <random>
@@ -39,6 +40,19 @@ std::string media_type(std::string_view value) {
   return std::string(value);
 }
 
+// Beast takes a coding it does not know for no body at all; what follows would then be read as the
+// next request, and a proxy before us may see it otherwise.
+Result<void> check_framing(const bhttp::request_header<>& header) {
+  const auto [first, last] = header.equal_range(bhttp::field::transfer_encoding);
+  if (std::any_of(first, last, [](const auto& coding) {
+        return !boost::beast::iequals(coding.value(), "chunked");
+      }))
+    return fail(Errc::malformed, "the only Transfer-Encoding taken is chunked");
+  if (header.version() >= 11 && header.count(bhttp::field::host) == 0)
+    return fail(Errc::malformed, "an HTTP/1.1 request needs a Host");
+  return {};
+}
+
 }  // namespace
 
 Result<void> read_head(const bhttp::request_header<>& header, RequestHead& out) {
@@ -52,6 +66,7 @@ Result<void> read_head(const bhttp::request_header<>& header, RequestHead& out) 
   out.if_range = field(bhttp::field::if_range);
   out.if_none_match = field(bhttp::field::if_none_match);
 
+  MPYD_TRY(check_framing(header));
   const auto target = boost::urls::parse_origin_form(header.target());
   if (!target) return fail(Errc::malformed, "the request target is no path");
   const auto segments = target->segments();

@@ -10,6 +10,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <chrono>
 #include <csignal>
 #include <list>
 
@@ -26,13 +27,26 @@ using boost::system::system_error;
 
 constexpr std::chrono::seconds kDrainTimeout{10};
 constexpr std::chrono::milliseconds kAcceptPause{100};
+constexpr std::chrono::seconds kFullWarningPause{10};
 
 struct Listener {
   tcp::acceptor acceptor;
   const Application& application;
   std::optional<asio::ssl::context> tls;
   std::optional<Network> peers;
+  unsigned connections = 0;  // open now
+  std::optional<std::chrono::steady_clock::time_point> warned_full;
 };
+
+// Not once per connection: whoever crowds a listener would fill the log as well.
+void warn_full(Listener& listener) {
+  const auto now = std::chrono::steady_clock::now();
+  if (listener.warned_full && now - *listener.warned_full < kFullWarningPause) return;
+  listener.warned_full = now;
+  error_code ec;
+  spdlog::warn("{} has {} open connections, its most: turning away new ones",
+               format_endpoint(listener.acceptor.local_endpoint(ec)), listener.connections);
+}
 
 Result<asio::ssl::context> make_tls(const std::string& cert, const std::string& key) {
   asio::ssl::context tls(asio::ssl::context::tls_server);
@@ -111,12 +125,16 @@ void Server::State::begin(Listener& listener, Socket socket) {
   error_code ec;
   const tcp::endpoint peer = socket.remote_endpoint(ec);
   if (ec || (listener.peers && !listener.peers->contains(peer.address()))) return;
-  if (shared.sessions.size() >= limits.connections_max) return;
+  if (listener.connections >= limits.connections_max) return warn_full(listener);
   socket.set_option(tcp::no_delay(true), ec);
   auto session =
       listener.tls ? run_tls_session(std::move(socket), *listener.tls, listener.application, shared)
                    : run_session(std::move(socket), listener.application, shared);
-  asio::co_spawn(io, std::move(session), forget_broken);
+  ++listener.connections;
+  asio::co_spawn(io, std::move(session), [&listener](const std::exception_ptr& failure) {
+    --listener.connections;
+    forget_broken(failure);
+  });
 }
 
 void Server::State::drain() {

@@ -23,6 +23,7 @@ Result<bool> is_loopback(const std::string& address);
 class Server {
  public:
   struct Limits {
+    // Of each listener, so that a crowd at one locks nobody out of the other.
     unsigned connections_max = 1024;
     unsigned slow_threads = 2;
   };

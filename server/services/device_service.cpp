@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "protocol/crypto.hpp"
+
 namespace mpyd::server {
 namespace {
 
@@ -20,6 +22,14 @@ Result<Device> load_device(const DeviceStore& devices, std::string_view id) {
   return *std::move(device);
 }
 
+// A secret is a multiple of eight once clamped, so any, even this one, takes a point of small order
+// to zero and no other point.
+bool is_small_order(const ExchangeKey& key) {
+  const SecretKey secret{};
+  SharedKey product;
+  return !crypto::x25519(secret, key, product);
+}
+
 }  // namespace
 
 Result<DeviceService::Enrolled> DeviceService::enroll(const ExchangeKey& public_key,
@@ -27,6 +37,9 @@ Result<DeviceService::Enrolled> DeviceService::enroll(const ExchangeKey& public_
                                                       const std::string& actor) {
   if (!is_device_name(name))
     return fail(Errc::invalid_argument, "a device's name is at most 64 characters on one line");
+  if (is_small_order(public_key))
+    return fail(Errc::invalid_argument,
+                "the device key is of small order and keeps nothing secret; make a new one");
   const std::uint64_t now = clock_.now_unix_s();
   Enrolled out{.device = {.id = device_id(public_key),
                           .public_key = public_key,

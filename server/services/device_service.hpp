@@ -17,8 +17,8 @@ class DeviceService {
     Device device;
     bool existed = false;
   };
-  // Idempotent per key; an existing device keeps its name. Errors: invalid_argument (name),
-  // revoked (the device was revoked: it needs a new key).
+  // Idempotent per key; an existing device keeps its name. Errors: invalid_argument (name, or a key
+  // of small order), revoked (the device was revoked: it needs a new key).
   Result<Enrolled> enroll(const ExchangeKey& public_key, const std::string& name,
                           const std::string& actor);
   Result<std::vector<Device>> list() const;

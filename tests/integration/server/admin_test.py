@@ -107,6 +107,12 @@ class Requests(DaemonCase):
         self.assert_problem(self.admin("POST", "/v1/admin/devices", device), 403, "revoked")
         self.assert_problem(self.admin("GET", "/v1/admin/devices/none"), 404, "not_found")
 
+    def test_a39_a_device_key_of_small_order_is_not_enrolled(self):
+        for key in ("00" * 32, "01" + "00" * 31, "ec" + "ff" * 30 + "7f"):
+            with self.subTest(key):
+                answer = self.admin("POST", "/v1/admin/devices", {"public_key": key, "name": "weak"})
+                self.assert_problem(answer, 400, "invalid_argument")
+
     def test_explain_tells_the_choice_and_every_reason(self):
         ask = f"/v1/admin/explain?hardware_id={HARDWARE_ID.replace('%', '%25')}&revision=3"
         told = self.admin("GET", ask + "&abi=6.3-armv7m").json()

@@ -2,11 +2,12 @@
 """The device listener's HTTP: packages and documents, and everything a bad client may do."""
 
 import hashlib
+import resource
 import socket
 import time
 import unittest
 
-from support import DaemonCase
+from support import DaemonCase, live
 
 
 class Packages(DaemonCase):
@@ -122,6 +123,29 @@ class Protocol(DaemonCase):
                 self.assertEqual(answer.status, 400)
                 self.assertTrue(connection.at_end())
 
+    def test_a41_a_request_whose_end_is_not_certain_is_refused_and_nothing_after_it_is_read(self):
+        smuggled = b"GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n"
+        for codings in ([b"xchunked"], [b"identity"], [b"gzip"], [b"chunked, identity"], [b"gzip, chunked"], [b""], [b"gzip", b"chunked"]):
+            with self.subTest(codings):
+                connection = self.connect()
+                fields = b"".join(b"Transfer-Encoding: " + coding + b"\r\n" for coding in codings)
+                connection.send(b"POST /v1/device/sync HTTP/1.1\r\nHost: t\r\n" + fields + b"\r\n" + smuggled)
+                self.assert_problem(connection.receive(), 400, "malformed")
+                self.assertTrue(connection.at_end())
+
+    def test_chunked_is_taken_however_it_is_written(self):
+        connection = self.connect()
+        connection.send(b"POST /v1/device/sync HTTP/1.1\r\nHost: t\r\nTransfer-Encoding:  CHUNKED \r\n\r\n0\r\n\r\n")
+        self.assert_problem(connection.receive(), 400, "truncated")
+        connection.send(b"GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n")
+        self.assertEqual(connection.receive().status, 200)
+
+    def test_http_1_1_needs_a_host(self):
+        connection = self.connect()
+        connection.send(b"GET /healthz HTTP/1.1\r\n\r\n")
+        self.assert_problem(connection.receive(), 400, "malformed")
+        self.assertTrue(connection.at_end())
+
     def test_a12_a_body_ends_at_its_bound_whatever_it_claims(self):
         for head in (b"Content-Length: 99999999999", b"Content-Length: 16385"):
             with self.subTest(head):
@@ -175,6 +199,37 @@ class Protocol(DaemonCase):
         self.assert_problem(self.request("POST", "/v1/device/sync", body=b""), 400, "truncated")
         self.assert_problem(self.request("POST", "/v1/device/sync", body=b"\x00\x02" + bytes(200)), 400, "malformed")
         self.assertEqual(self.request("POST", "/v1/device/sync", body=b"\x00\x01" + bytes(200)).body, b"\x00\x03")
+
+
+class Crowd(DaemonCase):
+    CONNECTIONS_MAX = 1024
+
+    @classmethod
+    def setUpClass(cls):
+        # One descriptor per connection, here and in the daemon, which inherits the limit.
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        needed = 2 * cls.CONNECTIONS_MAX
+        if before[1] != resource.RLIM_INFINITY and before[1] < needed:
+            raise unittest.SkipTest(f"needs {needed} open files, may have {before[1]}")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(before[0], needed), before[1]))
+        cls.addClassCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, before)
+        super().setUpClass()
+
+    def test_a41_a_crowd_of_devices_does_not_lock_the_operator_out(self):
+        crowd = [self.connect() for _ in range(self.CONNECTIONS_MAX + 5)]
+        for late in crowd[self.CONNECTIONS_MAX:]:
+            self.assertTrue(late.at_end())
+        self.assertEqual(self.request("GET", "/healthz", port=self.admin_port).status, 200)
+        self.assertEqual((self.folder / "server.log").read_text().count("turning away"), 1)
+        crowd[0].close()
+        # The place is free once the daemon has seen the end of that connection.
+        live.wait_for("a free place", self.device_listener_answers)
+
+    def device_listener_answers(self):
+        try:
+            return self.request("GET", "/healthz")
+        except ConnectionError:  # turned away before all was sent
+            return None
 
 
 if __name__ == "__main__":

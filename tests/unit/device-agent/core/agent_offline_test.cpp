@@ -49,6 +49,25 @@ TEST_CASE("a cached board loads without a server after a restart") {
   CHECK(world.events.last(EventKind::chosen)->detail == "offline: what the server chose last");
 }
 
+TEST_CASE("a stray file in the cache hides no package behind it") {
+  Offline world;
+  world.boot();
+  world.learn(world.one);
+  const std::string good =
+      agent::package_file(*HardwareId::parse(kThermoId), world.one.name()).c_str();
+  const std::string prefix = good.substr(0, good.size() - 64);
+  // Sorted before the good one, and none of them a package.
+  for (const std::string stray : {"", "not-hex"}) world.store.files()[prefix + stray] = {};
+  world.store.files()[prefix + std::string(64, '0')] = {};
+  world.restart_offline();
+  SECTION("with the server's last answer") {}
+  SECTION("without it") {
+    std::erase_if(world.store.files(),
+                  [](const auto& file) { return file.first.starts_with("a-"); });
+  }
+  world.expect_running(world.one, thermo_image());
+}
+
 TEST_CASE(
     "offline the server's last choice is honoured, even over a newer package that lies here") {
   Offline world;
