@@ -236,6 +236,8 @@ Outcome<void> run_publish(const PublishOptions& options, const Output& out) {
   MPYD_TRY_ASSIGN(Plan plan, files.mpkgs.empty() ? plan_mpys(options, client, trust.root, files)
                                                  : plan_mpkgs(options, trust.root, files, out));
   if (!options.dry_run && !plan.body.empty()) {
+    // Before it is sent, so that what is signed can be compared with what was meant.
+    out.say(rows_text(plan.shared, plan.rows));
     MPYD_TRY_ASSIGN(const json::object answer, upload(client, plan.body, out));
     MPYD_TRY(compare_answer(answer, plan.rows));
     MPYD_TRY_ASSIGN(const auto stored, object_list(answer, "packages"));
