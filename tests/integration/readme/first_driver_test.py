@@ -50,8 +50,8 @@ class FirstDriver(unittest.TestCase):
             path.parent.mkdir(parents=True)
             path.write_text(source)
 
-        # One shell, as a reader's; between commands the daemon gets the moment that typing takes.
-        script = f"set -e\n{environment}" + "\nsleep 0.5\n".join(lines) + "\n"
+        # One shell, as a reader's who pastes the whole block.
+        script = f"set -e\n{environment}{commands}"
         shell = subprocess.Popen(["bash", "-c", script], cwd=folder, env=dict(os.environ, MPYD=str(REPO)),
                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                  text=True, start_new_session=True)
