@@ -140,15 +140,22 @@ def main():
         board.stop()
         print("\nAll of it happened.")
     finally:
+        clean_up(server, board, folder, keep)
+
+
+def clean_up(server, board, folder, keep):
+    try:
         if board:
             board.stop()
+    finally:
+        # Whatever became of the motherboard, no daemon stays behind unasked.
         if server and not keep:
             server.stop()
-        if keep and server and server.process:
-            print(f"The server goes on as process {server.process.pid}; its operator's side is {server.url},\n"
-                  f"keys and token are in {server.keys}. End it with: kill {server.process.pid}")
-        else:
-            shutil.rmtree(folder)
+    if keep and server and server.process:
+        print(f"The server goes on as process {server.process.pid}; its operator's side is {server.url},\n"
+              f"keys and token are in {server.keys}. End it with: kill {server.process.pid}")
+    else:
+        shutil.rmtree(folder)
 
 
 main()
