@@ -97,21 +97,104 @@ bool accepts_arch(Arch device, Arch module) {
   return module == device;
 }
 
+// Small integers of a MicroPython on this arch: one bit of a word marks them.
+std::uint8_t native_small_int_bits(Arch arch) {
+  return arch == Arch::x64 || arch == Arch::rv64imc ? 63 : 31;
+}
+
+// `-core.NAME` says something only if it takes something away.
+bool core_bounds(const Abi& device) {
+  return is_thumb(device.arch) && device.core != Arch::bytecode && device.core < device.arch;
+}
+
+// Floats and the object representation matter to native code only.
+bool is_native_suffix(const SuffixRow& row) {
+  return row.float_abi != FloatAbi::unspecified || row.object_repr != ObjectRepr::unspecified ||
+         row.flag != 0;
+}
+
 // Each suffix at most once, and no two of one kind: one ABI has one meaning.
-Result<void> apply_suffix(Abi& abi, std::string_view suffix) {
-  for (const SuffixRow& row : kSuffixes) {
-    if (row.text != suffix) continue;
-    if ((row.float_abi != FloatAbi::unspecified && abi.float_abi != FloatAbi::unspecified) ||
-        (row.object_repr != ObjectRepr::unspecified &&
-         abi.object_repr != ObjectRepr::unspecified) ||
-        (row.flag & abi.arch_flags) != 0)
-      return fail(Errc::malformed);
-    if (row.float_abi != FloatAbi::unspecified) abi.float_abi = row.float_abi;
-    if (row.object_repr != ObjectRepr::unspecified) abi.object_repr = row.object_repr;
-    abi.arch_flags |= row.flag;
-    return {};
-  }
+Result<void> apply_row(Abi& abi, const SuffixRow& row) {
+  if ((is_native_suffix(row) && !abi.is_native()) ||
+      (row.float_abi != FloatAbi::unspecified && abi.float_abi != FloatAbi::unspecified) ||
+      (row.object_repr != ObjectRepr::unspecified && abi.object_repr != ObjectRepr::unspecified) ||
+      (row.flag & abi.arch_flags) != 0)
+    return fail(Errc::malformed);
+  if (row.float_abi != FloatAbi::unspecified) abi.float_abi = row.float_abi;
+  if (row.object_repr != ObjectRepr::unspecified) abi.object_repr = row.object_repr;
+  abi.arch_flags |= row.flag;
+  return {};
+}
+
+Result<void> apply_small_int_bits(Abi& abi, std::string_view digits) {
+  if (abi.small_int_bits != 0 || digits.empty() || digits.front() == '0')
+    return fail(Errc::malformed);
+  MPYD_TRY_ASSIGN(abi.small_int_bits, take_number(digits));
+  if (!digits.empty() || abi.small_int_bits > 63) return fail(Errc::malformed);
+  return {};
+}
+
+Result<void> apply_core(Abi& abi, std::string_view name) {
+  if (abi.core != Arch::bytecode) return fail(Errc::malformed);
+  MPYD_TRY_ASSIGN(abi.core, parse_arch(name));
+  if (!core_bounds(abi) || !is_thumb(abi.core)) return fail(Errc::malformed);
+  return {};
+}
+
+Result<void> apply_suffix(Abi& abi, std::string_view suffix, bool is_device) {
+  constexpr std::string_view kInt = "int";
+  constexpr std::string_view kCore = "core.";
+  for (const SuffixRow& row : kSuffixes)
+    if (row.text == suffix) return apply_row(abi, row);
+  if (suffix.starts_with(kInt)) return apply_small_int_bits(abi, part_of(suffix, kInt.size()));
+  if (is_device && suffix.starts_with(kCore)) return apply_core(abi, part_of(suffix, kCore.size()));
   return fail(Errc::malformed);
+}
+
+// What stands in `text`; what it does not say is left unspecified.
+Result<Abi> parse_text(std::string_view text, bool is_device) {
+  Abi abi;
+  MPYD_TRY_ASSIGN(abi.mpy_version, take_number(text));
+  const bool has_sub_version = !text.empty() && text[0] == '.';
+  if (has_sub_version) {
+    text.remove_prefix(1);
+    MPYD_TRY_ASSIGN(abi.sub_version, take_number(text));
+  }
+  if (text.empty() || text[0] != '-') return fail(Errc::malformed);
+  text.remove_prefix(1);
+  std::size_t dash = text.find('-');
+  MPYD_TRY_ASSIGN(abi.arch, parse_arch(part_of(text, 0, dash)));
+  if (abi.is_native() != has_sub_version) return fail(Errc::malformed);
+  while (dash != std::string_view::npos) {
+    text.remove_prefix(dash + 1);
+    dash = text.find('-');
+    MPYD_TRY(apply_suffix(abi, part_of(text, 0, dash), is_device));
+  }
+  return abi;
+}
+
+AbiText format_text(const Abi& abi, std::uint8_t small_int_bits_default) {
+  AbiText out;
+  append_version(out, abi);
+  out.append('-');
+  out.append(arch_name(abi.arch));
+  const Abi defaults = with_defaults(Abi{.arch = abi.arch});
+  for (const SuffixRow& row : kSuffixes) {
+    const bool applies =
+        (row.float_abi != FloatAbi::unspecified && row.float_abi == abi.float_abi &&
+         abi.float_abi != defaults.float_abi) ||
+        (row.object_repr != ObjectRepr::unspecified && row.object_repr == abi.object_repr &&
+         abi.object_repr != defaults.object_repr) ||
+        (row.flag & abi.arch_flags) != 0;
+    if (!applies || !abi.is_native()) continue;
+    out.append('-');
+    out.append(row.text);
+  }
+  if (abi.small_int_bits != 0 && abi.small_int_bits != small_int_bits_default) {
+    out.append("-int");
+    append_number(out, abi.small_int_bits);
+  }
+  return out;
 }
 
 }  // namespace
@@ -132,15 +215,16 @@ Result<void, AbiMismatch> Abi::accepts(const Abi& module) const {
 }
 
 int specificity(const Abi& module) {
-  if (!module.is_native()) return 0;
+  if (!module.is_native()) return module.small_int_bits;
   int flags = 0;
   for (std::uint32_t bits = module.arch_flags; bits != 0; bits &= bits - 1) ++flags;
-  // Flags and a matching float ABI only break ties between variants of one arch.
-  return static_cast<int>(module.arch) * 128 + flags * 2 +
-         (module.float_abi == FloatAbi::none ? 0 : 1);
+  const int floats = module.float_abi == FloatAbi::none ? 0 : 1;
+  // At most 32 flags and 63 bits; so each term outweighs all behind it.
+  return ((static_cast<int>(module.arch) * 33 + flags) * 2 + floats) * 64 + module.small_int_bits;
 }
 
 Abi with_defaults(Abi abi) {
+  if (abi.small_int_bits == 0) abi.small_int_bits = kSmallIntBitsDefault;
   const ArchRow* row = find_arch(abi.arch);
   if (!row || !abi.is_native()) return abi;
   if (abi.float_abi == FloatAbi::unspecified) abi.float_abi = row->float_abi;
@@ -159,47 +243,25 @@ Result<Arch> parse_arch(std::string_view name) {
   return fail(Errc::malformed);
 }
 
-AbiText format_abi(const Abi& abi) {
-  AbiText out;
-  append_version(out, abi);
-  out.append('-');
-  out.append(arch_name(abi.arch));
-  if (!abi.is_native()) return out;
-  const Abi defaults = with_defaults(
-      Abi{.mpy_version = abi.mpy_version, .sub_version = abi.sub_version, .arch = abi.arch});
-  for (const SuffixRow& row : kSuffixes) {
-    const bool applies =
-        (row.float_abi != FloatAbi::unspecified && row.float_abi == abi.float_abi &&
-         abi.float_abi != defaults.float_abi) ||
-        (row.object_repr != ObjectRepr::unspecified && row.object_repr == abi.object_repr &&
-         abi.object_repr != defaults.object_repr) ||
-        (row.flag & abi.arch_flags) != 0;
-    if (!applies) continue;
-    out.append('-');
-    out.append(row.text);
+AbiText format_abi(const Abi& module) { return format_text(module, kSmallIntBitsDefault); }
+
+Result<Abi> parse_abi(std::string_view text) {
+  return parse_text(text, false).map([](const Abi& abi) { return with_defaults(abi); });
+}
+
+AbiText format_device_abi(const Abi& device) {
+  AbiText out = format_text(device, native_small_int_bits(device.arch));
+  if (core_bounds(device)) {
+    out.append("-core.");
+    out.append(arch_name(device.core));
   }
   return out;
 }
 
-Result<Abi> parse_abi(std::string_view text) {
-  Abi abi;
-  MPYD_TRY_ASSIGN(abi.mpy_version, take_number(text));
-  const bool has_sub_version = !text.empty() && text[0] == '.';
-  if (has_sub_version) {
-    text.remove_prefix(1);
-    MPYD_TRY_ASSIGN(abi.sub_version, take_number(text));
-  }
-  if (text.empty() || text[0] != '-') return fail(Errc::malformed);
-  text.remove_prefix(1);
-  std::size_t dash = text.find('-');
-  MPYD_TRY_ASSIGN(abi.arch, parse_arch(part_of(text, 0, dash)));
-  if (abi.is_native() != has_sub_version) return fail(Errc::malformed);
-  while (dash != std::string_view::npos) {
-    if (!abi.is_native()) return fail(Errc::malformed);
-    text.remove_prefix(dash + 1);
-    dash = text.find('-');
-    MPYD_TRY(apply_suffix(abi, part_of(text, 0, dash)));
-  }
+Result<Abi> parse_device_abi(std::string_view text) {
+  MPYD_TRY_ASSIGN(Abi abi, parse_text(text, true));
+  if (abi.small_int_bits == 0) abi.small_int_bits = native_small_int_bits(abi.arch);
+  if (abi.core == Arch::bytecode) abi.core = abi.arch;
   return with_defaults(abi);
 }
 

@@ -34,6 +34,10 @@ enum class ObjectRepr : std::uint8_t { unspecified = 0, a = 1, b = 2, c = 3, d =
 inline constexpr std::uint32_t kFlagZba = 1;
 inline constexpr std::uint32_t kFlagZcmp = 2;
 
+// What mpy-cross and mpy_ld.py write into every .mpy unless told otherwise: the small integers of a
+// 32-bit MicroPython.
+inline constexpr std::uint8_t kSmallIntBitsDefault = 31;
+
 // Why a module does not fit, in the order in which it is tested.
 enum class AbiMismatch : std::uint8_t {
   mpy_version,
@@ -46,7 +50,7 @@ enum class AbiMismatch : std::uint8_t {
   float_abi,
 };
 
-using AbiText = InlineText<48>;
+using AbiText = InlineText<64>;
 using AbiReason = InlineText<160>;
 
 // Of a module: what it was built for. Of a device: what its firmware offers.
@@ -71,21 +75,28 @@ struct Abi {
   friend bool operator==(const Abi&, const Abi&) = default;
 };
 
-// Among acceptable modules the larger wins: the closest arch first, bytecode last.
+// Among acceptable modules the larger wins: the closest arch first, bytecode last; of one arch the
+// one that uses more of it (extension flags, floats, wider small integers).
 int specificity(const Abi& module);
 
-// Fills what a .mpy header does not say from the one table of defaults per arch (float ABI, object
-// representation), where `abi` leaves it unspecified.
+// Fills what a module's .mpy header does not say from the one table of defaults per arch (float
+// ABI, object representation, small-int bits), where `abi` leaves it unspecified.
 Abi with_defaults(Abi abi);
 
 // "armv6m" etc.; "any" for bytecode.
 std::string_view arch_name(Arch arch);
 Result<Arch> parse_arch(std::string_view name);  // malformed
 
-// `6.3-armv7emsp`, with what is not default appended: `-softfp`, `-nofp`, `-hardfp`, `-reprC`,
-// `-zba`, `-zcmp`; bytecode `6-any`. small_int_bits is not part of the text.
-AbiText format_abi(const Abi& abi);
+// The text form of a module's ABI: `6.3-armv7emsp`, with what is not default appended: `-nofp`,
+// `-softfp`, `-hardfp`, `-reprA` to `-reprD`, `-zba`, `-zcmp`, `-int63` (small-int bits); bytecode
+// `6-any`, where only the small-int bits matter. One ABI has one text.
+AbiText format_abi(const Abi& module);
 Result<Abi> parse_abi(std::string_view text);  // malformed
+
+// The same for a motherboard's firmware: there the small-int bits default to those of the arch (31,
+// or 63 on 64-bit ones), and `-core.armv7m` is appended where the core bounds the Thumb range.
+AbiText format_device_abi(const Abi& device);
+Result<Abi> parse_device_abi(std::string_view text);  // malformed
 
 // One plain sentence, the same on server and device.
 AbiReason describe(AbiMismatch why, const Abi& device, const Abi& module);

@@ -4,10 +4,10 @@
 
 #include "protocol/crypto.hpp"
 #include "protocol/eeprom/identify.hpp"
-#include "protocol/mpy/header.hpp"
 #include "protocol/package/key_block.hpp"
 #include "server/cli/commands.hpp"
 #include "server/cli/eeprom_text.hpp"
+#include "server/cli/mpy_text.hpp"
 #include "server/cli/package_text.hpp"
 #include "server/cli/trust_view.hpp"
 #include "server/crypto/key_file.hpp"
@@ -27,23 +27,10 @@ struct Report {
 };
 using Inspector = Outcome<Report> (*)(Bytes file);
 
-std::string digest_text(Bytes bytes) {
-  return std::string(format_digest(crypto::sha256(bytes)).view());
-}
-
 Outcome<Report> inspect_mpy(Bytes file) {
-  MPYD_TRY_ASSIGN(const mpy::Header header, mpy::parse_header(file));
-  const std::string abi(format_abi(with_defaults(header.abi)).view());
-  const std::string digest = digest_text(file);
-  return Report{{{"kind", "mpy"},
-                 {"abi", abi},
-                 {"native", header.abi.is_native()},
-                 {"small_int_bits", header.abi.small_int_bits},
-                 {"bytes", file.size()},
-                 {"sha256", digest}},
-                "MicroPython module (.mpy), " + abi + ", " +
-                    (header.abi.is_native() ? "native code, " : "bytecode, ") +
-                    std::to_string(file.size()) + " bytes\nSHA-256  " + digest + "\n"};
+  const auto facts = mpy::inspect(file);
+  if (!facts) return fail(Failure(mpy_error(facts.error())));
+  return Report{mpy_json(*facts, file), mpy_text(*facts, file)};
 }
 
 Outcome<Report> inspect_mpkg(Bytes file) {
@@ -129,7 +116,8 @@ Outcome<Report> inspect_unknown(Bytes) {
 
 Inspector inspector_of(Bytes file) {
   const std::string_view text = as_text(file);
-  if (text.starts_with("M\x06")) return inspect_mpy;
+  // With another version, too: the answer is then that this version is not known.
+  if (text.starts_with('M') && file.size() >= 4 && file[1] < std::byte{0x20}) return inspect_mpy;
   if (text.starts_with(kKeyFileMagic)) return inspect_key;
   if (text.starts_with("mpyd\x01")) return inspect_mpkg;
   if (text.starts_with("mpyd\x02")) return inspect_key_block;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "protocol/mpy/header.hpp"
 #include "protocol/package/key_block.hpp"
 #include "protocol/package/writer.hpp"
 #include "server/crypto/random.hpp"
@@ -105,26 +104,32 @@ Result<void> decrypt(const PackageHead& head, Bytes package, OpenedPackage& out)
 
 }  // namespace
 
-Result<void> check_mpy(Bytes mpy, const Abi& abi) {
+Error mpy_error(const mpy::Fault& fault) {
+  return {fault.code, "not a sound .mpy: at byte " + std::to_string(fault.offset) + ", " +
+                          std::string(fault.what)};
+}
+
+Result<mpy::Facts> check_mpy(Bytes mpy, const Abi& abi) {
   if (mpy.size() > kPlainBytesMax)
     return fail(Errc::limit, "larger than " + std::to_string(kPlainBytesMax) + " bytes");
-  MPYD_TRY_ASSIGN(const mpy::Header header, lift(mpy::parse_header(mpy), "the .mpy header"));
+  const auto facts = mpy::inspect(mpy);
+  if (!facts) return fail(mpy_error(facts.error()));
   Abi claimed = abi;
   claimed.float_abi = FloatAbi::unspecified;
   claimed.object_repr = ObjectRepr::unspecified;
   claimed.core = Arch::bytecode;
-  if (header.abi == claimed) return {};
+  if (facts->abi == claimed) return *facts;
   return fail(Errc::wrong_abi, "the .mpy is built for " +
-                                   std::string(format_abi(header.abi).view()) + ", not for " +
-                                   std::string(format_abi(abi).view()));
+                                   std::string(format_abi(with_defaults(facts->abi)).view()) +
+                                   ", not for " + std::string(format_abi(abi).view()));
 }
 
 Result<ByteVector> build_package(const PackageRequest& request, Bytes mpy) {
   MPYD_TRY(check_request(request));
-  MPYD_TRY(check_mpy(mpy, request.manifest.abi));
+  MPYD_TRY_ASSIGN(const mpy::Facts facts, check_mpy(mpy, request.manifest.abi));
   Manifest manifest = request.manifest;
   manifest.encryption = request.is_public ? Encryption::none : Encryption::secretstream;
-  if (manifest.ram_bytes == 0) manifest.ram_bytes = static_cast<std::uint32_t>(mpy.size());
+  if (manifest.ram_bytes == 0) manifest.ram_bytes = facts.ram_bytes;
   MPYD_TRY(prepare_manifest(manifest, mpy));
 
   Locked<ContentKey> content_key;

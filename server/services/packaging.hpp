@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "protocol/mpy/inspect.hpp"
 #include "protocol/package/package.hpp"
 #include "server/crypto/key_file.hpp"
 #include "server/crypto/locked.hpp"
@@ -22,7 +23,7 @@ inline constexpr std::size_t kPackageBytesMax =
 // What goes into a package besides the bytes of the driver.
 struct PackageRequest {
   // driver_name, version, release, hardware_id, revision range, abi, required modules, ram_bytes
-  // (0: set to the plaintext's size) and created_unix_s are read; the rest follows from the bytes.
+  // (0: set to what loading it takes) and created_unix_s are read; the rest follows from the bytes.
   Manifest manifest;
   std::span<const SigningKeyPair* const> publishers;  // 1..4; all sign
   std::span<const ExchangeKey> recipients;            // 1..8 unless public
@@ -35,10 +36,12 @@ struct PackageRequest {
 Result<ByteVector> build_package(const PackageRequest& request, Bytes mpy);
 
 // The check that publisher and server run on a driver's bytes before anyone signs or stores them:
-// it is a .mpy whose header says what `abi` says (the float ABI and the object representation stand
-// in no .mpy; they are the publisher's word).
-// Errors: truncated, bad_magic, malformed, unsupported, limit, wrong_abi.
-Result<void> check_mpy(Bytes mpy, const Abi& abi);
+// it is a .mpy that MicroPython's loader can be given, and its header says what `abi` says (the
+// float ABI and the object representation stand in no .mpy; they are the publisher's word).
+// Errors: those of mpy::inspect, with the place; limit, wrong_abi.
+Result<mpy::Facts> check_mpy(Bytes mpy, const Abi& abi);
+// What is wrong with a .mpy, and where.
+Error mpy_error(const mpy::Fault& fault);
 
 // One .mpkg, as views into the bytes it was split from.
 struct PackageView {

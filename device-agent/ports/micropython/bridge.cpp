@@ -126,8 +126,8 @@ const char* mpyd_error_text(uint16_t error, size_t* len) {
 }
 
 void mpyd_abi_text(char out[MPYD_ABI_TEXT_MAX + 1]) {
-  static_assert(sizeof(AbiText) >= MPYD_ABI_TEXT_MAX);
-  const AbiText text = format_abi(firmware_abi());
+  static_assert(std::is_same_v<AbiText, InlineText<MPYD_ABI_TEXT_MAX>>);
+  const AbiText text = format_device_abi(firmware_abi());
   std::copy_n(text.c_str(), text.size() + 1, out);
 }
 

@@ -65,7 +65,7 @@ void mpyd_bridge_slot(const mpyd_bridge_t* bridge, size_t index, mpyd_slot_t* ou
 const char* mpyd_error_name(uint16_t error, size_t* len);
 const char* mpyd_error_text(uint16_t error, size_t* len);
 // NUL-terminated into `out`.
-#define MPYD_ABI_TEXT_MAX (48)
+#define MPYD_ABI_TEXT_MAX (64)
 void mpyd_abi_text(char out[MPYD_ABI_TEXT_MAX + 1]);
 
 // Milliseconds that wrap; modmpyd.c knows MicroPython's HAL.

@@ -26,7 +26,7 @@ json::object device_json(const Device& device) {
                    {"agent_version", nullptr}};
   if (device.last_seen_unix_s == 0) return out;
   out["last_seen_unix_s"] = device.last_seen_unix_s;
-  out["abi"] = format_abi(device.abi).view();
+  out["abi"] = format_device_abi(device.abi).view();
   out["firmware"] = device.firmware;
   out["agent_version"] = device.agent_version;
   return out;

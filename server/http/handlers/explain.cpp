@@ -12,13 +12,7 @@ namespace json = boost::json;
 
 // Of the device named, as it last reported it, or as given.
 Result<Abi> asked_abi(const AdminApi& api, const Request& request) {
-  if (const auto text = request.query("abi"); !text.empty()) {
-    MPYD_TRY_ASSIGN(Abi abi, read_abi(text));
-    // The text does not say how wide small integers are; take the widest, so that they exclude
-    // nothing.
-    abi.small_int_bits = 63;
-    return abi;
-  }
+  if (const auto text = request.query("abi"); !text.empty()) return read_device_abi(text);
   const std::string_view id = request.query("device");
   if (id.empty()) return fail(Errc::invalid_argument, "name a device or an abi");
   MPYD_TRY_ASSIGN(const auto detail, api.devices.show(id));

@@ -26,6 +26,9 @@ Result<VersionText> read_version(std::string_view text) {
 Result<Abi> read_abi(std::string_view text) {
   return named(parse_abi(text), "ABI such as 6.3-armv7emsp or 6-any", text);
 }
+Result<Abi> read_device_abi(std::string_view text) {
+  return named(parse_device_abi(text), "ABI such as 6.3-armv7emsp or 6-any", text);
+}
 
 Result<Encryption> read_encryption(std::string_view text) {
   if (text == "none") return Encryption::none;

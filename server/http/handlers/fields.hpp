@@ -15,7 +15,8 @@ namespace mpyd::server::http::handlers {
 Result<HardwareId> read_hardware_id(std::string_view text);
 Result<DriverName> read_driver_name(std::string_view text);
 Result<VersionText> read_version(std::string_view text);
-Result<Abi> read_abi(std::string_view text);
+Result<Abi> read_abi(std::string_view text);         // a module's
+Result<Abi> read_device_abi(std::string_view text);  // a motherboard's
 Result<Encryption> read_encryption(std::string_view text);
 // Decimal digits only, at most `max`.
 Result<std::uint64_t> read_number(std::string_view field, std::string_view text, std::uint64_t max);

@@ -194,6 +194,9 @@ TEST_CASE("the more specific variant wins and bytecode comes last") {
         specificity(parse_abi("6.3-rv32imc-zba").value()));
   CHECK(specificity(parse_abi("6.3-rv32imc-zba").value()) <
         specificity(parse_abi("6.3-rv32imc-zba-zcmp").value()));
+  CHECK(specificity(parse_abi("6-any").value()) < specificity(parse_abi("6-any-int63").value()));
+  CHECK(specificity(parse_abi("6-any-int63").value()) <
+        specificity(parse_abi("6.3-armv6m").value()));
 }
 
 TEST_CASE("what a file does not say comes from the one table of defaults per arch") {
@@ -218,15 +221,23 @@ TEST_CASE("what a file does not say comes from the one table of defaults per arc
   CHECK(kept.float_abi == FloatAbi::soft);
   CHECK(kept.object_repr == ObjectRepr::c);
   CHECK(with_defaults(abi_of(Arch::bytecode)) == abi_of(Arch::bytecode));
+  CHECK(with_defaults(Abi{.mpy_version = 6}).small_int_bits == 31);
 }
 
 TEST_CASE("the text form says version and arch, and appends what is not default") {
-  const std::vector<std::string> kCanonical = {"6-any",           "6.3-armv7emsp",
-                                               "6.3-armv7m",      "6.3-armv7m-softfp",
-                                               "6.2-armv7em",     "6.3-armv7emsp-softfp-reprC",
-                                               "6.3-rv32imc-zba", "6.3-rv32imc-zba-zcmp",
-                                               "6.3-x64-reprD",   "6.3-armv7emdp-nofp",
-                                               "255.255-rv64imc"};
+  const std::vector<std::string> kCanonical = {"6-any",
+                                               "6.3-armv7emsp",
+                                               "6.3-armv7m",
+                                               "6.3-armv7m-softfp",
+                                               "6.2-armv7em",
+                                               "6.3-armv7emsp-softfp-reprC",
+                                               "6.3-rv32imc-zba",
+                                               "6.3-rv32imc-zba-zcmp",
+                                               "6.3-x64-reprD",
+                                               "6.3-armv7emdp-nofp",
+                                               "255.255-rv64imc",
+                                               "6-any-int63",
+                                               "6.3-x64-reprC-int63"};
   for (const std::string& text : kCanonical) {
     INFO(text);
     CHECK(text_of(format_abi(parse_abi(text).value())) == text);
@@ -245,12 +256,15 @@ TEST_CASE("every combination survives text and message form") {
                   .sub_version = 3,
                   .arch = arch,
                   .arch_flags = flags,
+                  .small_int_bits = 31,
                   .float_abi = float_abi,
                   .object_repr = repr};
           INFO(text_of(format_abi(abi)));
           CHECK(parse_abi(format_abi(abi).view()) == abi);
           abi.small_int_bits = 47;
+          CHECK(parse_abi(format_abi(abi).view()) == abi);
           abi.core = arch;
+          CHECK(parse_device_abi(format_device_abi(abi).view()) == abi);
           CHECK(abi_from_message(abi_to_message(abi)) == abi);
         }
       }
@@ -286,12 +300,41 @@ TEST_CASE("the text form of an ABI is parsed strictly") {
                                                "6..3-x64",
                                                "6.3x64",
                                                "+6.3-x64",
+                                               "6-any-int",
+                                               "6-any-int0",
+                                               "6-any-int031",
+                                               "6-any-int64",
+                                               "6-any-int31x",
+                                               "6-any-int31-int31",
+                                               "6.3-armv7em-core.armv7m",
                                                "6.-x64"};
   for (const std::string& text : kMalformed) {
     INFO(text);
     const auto abi = parse_abi(text);
     REQUIRE(!abi);
     CHECK(abi.error() == Errc::malformed);
+  }
+}
+
+TEST_CASE(
+    "a motherboard's text has its own defaults and says where the core is less than the arch") {
+  CHECK(parse_device_abi("6.3-x64")->small_int_bits == 63);
+  CHECK(parse_device_abi("6.3-armv7m")->small_int_bits == 31);
+  CHECK(parse_device_abi("6.3-armv7m")->core == Arch::armv7m);
+  CHECK(parse_device_abi("6.3-armv7em-core.armv7m")->core == Arch::armv7m);
+  for (const std::string text : {"6.3-x64", "6.3-x64-int31", "6.3-armv7em-core.armv7m", "6-any",
+                                 "6.3-rv32imc-zba", "6.3-armv7emsp-softfp-core.armv6m"}) {
+    INFO(text);
+    CHECK(text_of(format_device_abi(parse_device_abi(text).value())) == text);
+  }
+  Abi better_core = parse_device_abi("6.3-armv7em").value();
+  better_core.core = Arch::armv7emdp;
+  CHECK(text_of(format_device_abi(better_core)) == "6.3-armv7em");
+  for (const char* text :
+       {"6.3-armv7m-core.armv7em", "6.3-armv7m-core.armv7m", "6.3-x64-core.x86",
+        "6.3-armv7em-core.", "6.3-armv7em-core.any", "6.3-armv7em-core.armv7m-core.armv6m"}) {
+    INFO(text);
+    CHECK(parse_device_abi(text) == tl::unexpected(Errc::malformed));
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include "tests/support/bytes.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/mpy.hpp"
 #include "tests/support/temporary_directory.hpp"
 
 namespace mpyd::server::cli {
@@ -56,7 +57,9 @@ TEST_CASE("a file's ABI comes from its header, its defaults, and what stands beh
   const test::TemporaryDirectory directory;
   const std::string path = directory.file("a.mpy");
   // Version 6, armv7emsp (7), sub-version 3, 31-bit small integers.
-  std::ofstream(path, std::ios::binary) << "M\x06\x1f\x1f and more";
+  test::NativeMpy mpy;
+  mpy.header = test::from_hex("4d061f1f");
+  std::ofstream(path, std::ios::binary) << as_text(mpy.bytes());
   const auto abi_of = [&](const std::string& suffix) {
     auto files = read_driver_files({path + suffix});
     REQUIRE(files);

@@ -7,17 +7,8 @@ namespace mpyd::server {
 
 namespace {
 
-Abi abi_of(std::string_view text) {
-  Abi abi = parse_abi(text).value();
-  abi.small_int_bits = 31;
-  return abi;
-}
-
-Abi device_of(std::string_view text) {
-  Abi abi = abi_of(text);
-  abi.core = abi.arch;
-  return abi;
-}
+Abi abi_of(std::string_view text) { return parse_abi(text).value(); }
+Abi device_of(std::string_view text) { return parse_device_abi(text).value(); }
 
 // Digests tell release and variant apart: "3.1" is the second variant of release 3.
 Digest digest_of(std::uint32_t release, std::size_t index) {
@@ -152,6 +143,116 @@ TEST_CASE("choose explains by the nearest miss why there is none") {
       CHECK_FALSE(choice.chosen);
       CHECK(choice.code == row.expected);
       CHECK(choice.message == row.message);
+    }
+  }
+}
+
+TEST_CASE("A16 every motherboard gets the variant made for it, and a reason for each other one") {
+  // What a release with everything holds: all arches, of some also what differs beyond the arch.
+  const std::vector<std::string_view> everything = {
+      "6-any",         "6.3-x86",     "6.3-x64",       "6.3-armv6",       "6.3-armv6m",
+      "6.3-armv7m",    "6.3-armv7em", "6.3-armv7emsp", "6.3-armv7emdp",   "6.3-xtensa",
+      "6.3-xtensawin", "6.3-rv32imc", "6.3-rv64imc",   "6.3-rv32imc-zba", "6.3-armv7emsp-softfp"};
+  struct Row {
+    const char* motherboard;
+    std::string_view device;
+    std::vector<std::string_view> variants;
+    std::string_view expected;  // empty: none
+    std::string why_not;        // of the last variant, where it is not chosen
+  };
+  const std::vector<Row> rows = {
+      {"a PC", "6.3-x64", everything, "6.3-x64", {}},
+      {"Cortex-M7, double precision", "6.3-armv7emdp", everything, "6.3-armv7emdp", {}},
+      {"Cortex-M4F", "6.3-armv7emsp", everything, "6.3-armv7emsp",
+       "the file passes floats by the soft-float ABI, this firmware by the hard-float ABI"},
+      {"Cortex-M4F with soft-float firmware", "6.3-armv7em", everything, "6.3-armv7em", {}},
+      {"the same, without code for armv7em",
+       "6.3-armv7em",
+       {"6-any", "6.3-armv6m", "6.3-armv7m", "6.3-armv7emsp"},
+       "6.3-armv7m",
+       "the file is native code for armv7emsp, this motherboard is armv7em"},
+      {"Cortex-M4F, of a release for armv7m only",
+       "6.3-armv7emsp",
+       {"6.3-armv7m"},
+       "6.3-armv7m",
+       {}},
+      {"Cortex-M4F, of a release built softfp only",
+       "6.3-armv7emsp",
+       {"6.3-armv7emsp-softfp"},
+       "",
+       "the file passes floats by the soft-float ABI, this firmware by the hard-float ABI"},
+      {"Cortex-M3 whose firmware reports armv7em",
+       "6.3-armv7em-core.armv7m",
+       everything,
+       "6.3-armv7m",
+       {}},
+      {"the same, of a release for armv7em only",
+       "6.3-armv7em-core.armv7m",
+       {"6.3-armv7em"},
+       "",
+       "the file is native code for armv7em, but this motherboard's core is armv7m whatever its "
+       "firmware reports"},
+      {"Cortex-M0+", "6.3-armv6m", everything, "6.3-armv6m", {}},
+      {"RP2350 in RISC-V mode", "6.3-rv32imc-zba", everything, "6.3-rv32imc-zba", {}},
+      {"the same, without a Zba build",
+       "6.3-rv32imc-zba",
+       {"6-any", "6.3-rv32imc"},
+       "6.3-rv32imc",
+       {}},
+      {"RV32 without Zba",
+       "6.3-rv32imc",
+       {"6-any", "6.3-rv32imc", "6.3-rv32imc-zba"},
+       "6.3-rv32imc",
+       "the file uses instruction set extensions this motherboard lacks"},
+      {"ESP32", "6.3-xtensawin", {"6.3-armv7m", "6.3-xtensa", "6-any"}, "6-any", {}},
+      {"ESP32, of a release for it", "6.3-xtensawin", everything, "6.3-xtensawin", {}},
+      {"ESP8266", "6.3-xtensa", everything, "6.3-xtensa", {}},
+      {"armv6", "6.3-armv6", everything, "6.3-armv6", {}},
+      {"32-bit PC", "6.3-x86", everything, "6.3-x86", {}},
+      {"RV64", "6.3-rv64imc", everything, "6.3-rv64imc", {}},
+      {"firmware without native code", "6-any", everything, "6-any", {}},
+      {"nan-boxing firmware",
+       "6.3-x64-reprD",
+       {"6-any", "6.3-x64"},
+       "6-any",
+       "the file was built for another object representation (MICROPY_OBJ_REPR) than this "
+       "firmware"},
+      {"nan-boxing firmware, no bytecode",
+       "6.3-x64-reprD",
+       {"6.3-x64"},
+       "",
+       "the file was built for another object representation (MICROPY_OBJ_REPR) than this "
+       "firmware"},
+      {"an older sub-version",
+       "6.2-armv7m",
+       {"6-any", "6.3-armv7m"},
+       "6-any",
+       "the file has .mpy version 6.3, this firmware reads 6.2"},
+      {"another .mpy version",
+       "7.0-armv7m",
+       {"6.3-armv7m", "6-any"},
+       "",
+       "the file has .mpy version 6, this firmware reads 7"},
+      {"small integers of 31 bits",
+       "6.3-armv7m",
+       {"6-any", "6-any-int63"},
+       "6-any",
+       "the file needs small integers of 63 bits, this firmware has 31"},
+      {"small integers of 63 bits", "6.3-x64", {"6-any", "6-any-int63"}, "6-any-int63", {}},
+  };
+  for (const Row& row : rows) {
+    DYNAMIC_SECTION(row.motherboard << ": " << row.device) {
+      const std::vector<Release> releases = {release(1, row.variants)};
+      const Choice choice = choose(releases, board_on(row.device), trust_all);
+      REQUIRE(choice.chosen.has_value() == !row.expected.empty());
+      if (choice.chosen) CHECK(format_abi(choice.chosen->variant->abi).view() == row.expected);
+      // One sentence for each that is not it.
+      CHECK(choice.rejected.size() == row.variants.size() - (choice.chosen ? 1 : 0));
+      for (const Rejection& rejection : choice.rejected) {
+        CHECK_FALSE(rejection.reason.empty());
+        if (!row.why_not.empty() && rejection.candidate.variant->abi == abi_of(row.variants.back()))
+          CHECK(rejection.reason == row.why_not);
+      }
     }
   }
 }
