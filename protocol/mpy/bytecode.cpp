@@ -209,7 +209,8 @@ Parsed<void> check_signature(const Cursor& code, const Signature& s) {
   const std::uint32_t places = s.positional + s.keyword + ((s.flags & kVarArgs) != 0 ? 1U : 0U) +
                                ((s.flags & kVarKeywords) != 0 ? 1U : 0U);
   if (places > s.state) return code.malformed("a function has more arguments than its frame holds");
-  if (s.defaults > s.positional) return code.malformed("a function has more defaults than arguments");
+  if (s.defaults > s.positional)
+    return code.malformed("a function has more defaults than arguments");
   return {};
 }
 
@@ -225,7 +226,8 @@ Parsed<PreludeSizes> read_sizes(Cursor& code) {
     if (n == kSizesBytesMax) return code.fault(Errc::limit, "a function closes over too much");
     MPYD_TRY_ASSIGN(z, code.byte());
     const std::uint32_t info = z >> 1 & 0x3f;
-    if (n >= 5 && info != 0) return code.fault(Errc::limit, "a function's line numbers are too long");
+    if (n >= 5 && info != 0)
+      return code.fault(Errc::limit, "a function's line numbers are too long");
     if (n < 5) out.info |= info << (6 * n);
     out.cells |= (z & 1) << n;
   }
@@ -248,7 +250,8 @@ Parsed<Prelude> read_prelude(Cursor& code, const Tables& tables) {
   MPYD_TRY_ASSIGN(Cursor cells, code.part(sizes.cells));
   while (!cells.at_end()) {
     MPYD_TRY_ASSIGN(const std::uint32_t local, cells.byte());
-    if (local >= signature.state) return cells.malformed("a closed-over variable lies beyond the frame");
+    if (local >= signature.state)
+      return cells.malformed("a closed-over variable lies beyond the frame");
   }
   return Prelude{signature.state, signature.flags, arguments};
 }

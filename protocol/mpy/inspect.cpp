@@ -84,7 +84,8 @@ bool is_float(std::string_view text) {
   return is_digits(text) && text.empty();
 }
 
-// As MicroPython prints a complex number; what else these characters can say, its own reader refuses.
+// As MicroPython prints a complex number; what else these characters can say, its own reader
+// refuses.
 bool is_complex(std::string_view text) {
   constexpr std::string_view kCharacters = "0123456789+-.einfaj()";
   for (const char c : text)
@@ -118,8 +119,11 @@ class Inspector final : NameSink {
   Parsed<void> read_header() {
     const auto header = parse_header(file_.bytes());
     if (!header) {
-      const bool foreign = header.error() == Errc::bad_magic;
-      return file_.fault(header.error(), foreign ? "it is no .mpy file" : "its header is not valid");
+      const std::string_view what = header.error() == Errc::bad_magic ? "it is no .mpy file"
+                                    : header.error() == Errc::unsupported
+                                        ? "its version or arch is not known here"
+                                        : "its header is not valid";
+      return file_.fault(header.error(), what);
     }
     facts_.abi = header->abi;
     word_ = word_bytes(facts_.abi.arch);
@@ -207,8 +211,7 @@ class Inspector final : NameSink {
 
   Parsed<void> read_number_constant(std::uint32_t length_max, bool (*is_number)(std::string_view)) {
     MPYD_TRY_ASSIGN(const std::uint32_t length, file_.number());
-    if (length > length_max)
-      return file_.fault(Errc::limit, "a number has too many digits");
+    if (length > length_max) return file_.fault(Errc::limit, "a number has too many digits");
     MPYD_TRY_ASSIGN(const Cursor digits, file_.part(length));
     if (!is_number(as_text(digits.bytes())))
       return digits.malformed("a number is not written as MicroPython writes it");
@@ -256,7 +259,8 @@ class Inspector final : NameSink {
     }
     if (children_used > children) return code.malformed("an instruction names no function");
     if (kind == Kind::native) MPYD_TRY(check_prelude_index(code, children));
-    // The loader relocates after the children: a native module has none, but the order is the file's.
+    // The loader relocates after the children: a native module has none, but the order is the
+    // file's.
     if (kind == Kind::viper && (viper_flags_ & kHasRelocations) != 0 && children == 0)
       return read_relocations(code);
     if (kind == Kind::viper && (viper_flags_ & kHasRelocations) != 0)
@@ -277,7 +281,8 @@ class Inspector final : NameSink {
     uses_native_ = true;
     facts_.text_bytes += static_cast<std::uint32_t>(code.left());
     account(code.left());
-    facts_.floats_cross = facts_.floats_cross || loads_float_function(facts_.abi.arch, code.bytes());
+    facts_.floats_cross =
+        facts_.floats_cross || loads_float_function(facts_.abi.arch, code.bytes());
     if (depth == 0) {
       facts_.exports = Exports::mentioned;
       MPYD_TRY(list_all_names());

@@ -14,9 +14,9 @@ namespace mpyd::mpy {
 // level of the loader's own recursion on the device's stack, and so does a tuple in a tuple.
 inline constexpr unsigned kFunctionDepthMax = 16;
 inline constexpr unsigned kTupleDepthMax = 8;
-inline constexpr std::uint32_t kTableEntriesMax = 0xffff;   // MicroPython counts in 16 bits
-inline constexpr std::uint32_t kNameBytesMax = 255;         // MICROPY_QSTR_BYTES_IN_LEN = 1
-inline constexpr std::uint32_t kIntDigitsMax = 1024;        // reading them takes quadratic time
+inline constexpr std::uint32_t kTableEntriesMax = 0xffff;  // MicroPython counts in 16 bits
+inline constexpr std::uint32_t kNameBytesMax = 255;        // MICROPY_QSTR_BYTES_IN_LEN = 1
+inline constexpr std::uint32_t kIntDigitsMax = 1024;       // reading them takes quadratic time
 inline constexpr std::uint32_t kFloatCharsMax = 64;
 inline constexpr std::uint32_t kBssBytesMax = 1U << 20;
 inline constexpr std::size_t kNamesListed = 48;
@@ -37,12 +37,12 @@ struct Facts {
   // What MicroPython allocates to load it, on a device with this ABI's pointers: an estimate from
   // the allocations of its loader, without what the module allocates when it runs.
   std::uint32_t ram_bytes = 0;
-  // Machine code was seen to fetch a function that takes or returns a C float; such a module's float
-  // ABI is not `none`. False proves nothing.
+  // Machine code was seen to fetch a function that takes or returns a C float; such a module's
+  // float ABI is not `none`. False proves nothing.
   bool floats_cross = false;
   Exports exports = Exports::exact;
-  // At most kNamesListed of `names_total`; views into the file, in its order, UTF-8. Names that every
-  // MicroPython knows by number are counted but not listed.
+  // At most kNamesListed of `names_total`; views into the file, in its order, UTF-8. Names that
+  // every MicroPython knows by number are counted but not listed.
   InlineVector<std::string_view, kNamesListed> names;
   std::uint32_t names_total = 0;
 };

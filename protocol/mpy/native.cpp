@@ -199,7 +199,8 @@ Parsed<void> check_entry(Arch arch, const Sections& sections) {
     case Arch::bytecode:
       return {};
   }
-  if (!jump.known) return sections.text.malformed("its code does not start with a jump to its entry");
+  if (!jump.known)
+    return sections.text.malformed("its code does not start with a jump to its entry");
   if (jump.target < 2 || jump.target >= static_cast<std::int64_t>(text.size()))
     return sections.text.malformed("the jump to its entry leaves its code");
   return {};
@@ -223,14 +224,16 @@ bool loads_float_function(Arch arch, Bytes text) {
   for (std::size_t at = 0; at + 6 <= text.size(); at += step) {
     if (thumb2) {
       // LDR.W Rt, [Rn, #imm12]
-      if ((load_le16(text, at) & 0xfff0) == 0xf8d0 && is_float_entry(load_le16(text, at + 2) & 0xfff))
+      if ((load_le16(text, at) & 0xfff0) == 0xf8d0 &&
+          is_float_entry(load_le16(text, at + 2) & 0xfff))
         return true;
     } else if (x86) {
       // CALL or JMP [reg + disp32] (FF /2, /4), MOV reg, [reg + disp32] (8B)
       const std::uint32_t op = load_u8(text, at);
       const std::uint32_t mode = load_u8(text, at + 1);
       const std::uint32_t kind = mode >> 3 & 7;
-      if (mode >> 6 == 2 && (mode & 7) != 4 && (op == 0x8b || (op == 0xff && (kind == 2 || kind == 4))) &&
+      if (mode >> 6 == 2 && (mode & 7) != 4 &&
+          (op == 0x8b || (op == 0xff && (kind == 2 || kind == 4))) &&
           is_float_entry(load_le32(text, at + 2)))
         return true;
     } else {

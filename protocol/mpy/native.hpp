@@ -19,8 +19,8 @@ struct Sections {
   std::uint32_t bss_bytes = 0;
 };
 
-// mpy_ld.py starts the text with a jump to mpy_init. Errors: malformed (it is none, or it leaves the
-// text). Architectures whose jump is not known here (armv6, rv64imc) pass.
+// mpy_ld.py starts the text with a jump to mpy_init. Errors: malformed (it is none, or it leaves
+// the text). Architectures whose jump is not known here (armv6, rv64imc) pass.
 Parsed<void> check_entry(Arch arch, const Sections& sections);
 
 // Reads the relocations up to their end mark: every place within text or rodata, every pointer

@@ -1,12 +1,12 @@
+#include "server/storage/sqlite/abi_columns.hpp"
 #include "server/storage/sqlite/stores.hpp"
 
 namespace mpyd::server::sqlite {
 namespace {
 
-#define MPYD_DEVICE_COLUMNS                                                                     \
-  "id, public_key, name, state, enrolled_unix_s, last_counter, last_seen_unix_s, mpy_version, " \
-  "sub_version, arch, arch_flags, small_int_bits, float_abi, object_repr, core, firmware, "     \
-  "agent_version"
+#define MPYD_DEVICE_COLUMNS                                      \
+  "id, public_key, name, state, enrolled_unix_s, last_counter, " \
+  "last_seen_unix_s, " MPYD_ABI_COLUMNS ", core, firmware, agent_version"
 
 Result<Device> read_device(const Statement& row) {
   Device out;
@@ -18,14 +18,8 @@ Result<Device> read_device(const Statement& row) {
   out.enrolled_unix_s = row.u64(4);
   out.last_counter = row.u64(5);
   out.last_seen_unix_s = row.u64(6);
-  out.abi = Abi{.mpy_version = row.u8(7),
-                .sub_version = row.u8(8),
-                .arch = static_cast<Arch>(row.u8(9)),
-                .arch_flags = row.u32(10),
-                .small_int_bits = row.u8(11),
-                .float_abi = static_cast<FloatAbi>(row.u8(12)),
-                .object_repr = static_cast<ObjectRepr>(row.u8(13)),
-                .core = static_cast<Arch>(row.u8(14))};
+  out.abi = read_abi(row, 7);
+  out.abi.core = static_cast<Arch>(row.u8(7 + kAbiColumns));
   out.firmware = row.text(15);
   out.agent_version = row.text(16);
   return out;
@@ -55,19 +49,12 @@ Result<DeviceSlot> read_slot(const Statement& row) {
 
 // Everything update() may change, in the order of both statements.
 void bind_fields(Statement& statement, const Device& device) {
-  const Abi& abi = device.abi;
   statement.bind(std::string_view(device.name))
       .bind(static_cast<std::uint32_t>(device.state))
       .bind(device.last_counter)
-      .bind(device.last_seen_unix_s)
-      .bind(std::uint32_t{abi.mpy_version})
-      .bind(std::uint32_t{abi.sub_version})
-      .bind(static_cast<std::uint32_t>(abi.arch))
-      .bind(abi.arch_flags)
-      .bind(std::uint32_t{abi.small_int_bits})
-      .bind(static_cast<std::uint32_t>(abi.float_abi))
-      .bind(static_cast<std::uint32_t>(abi.object_repr))
-      .bind(static_cast<std::uint32_t>(abi.core))
+      .bind(device.last_seen_unix_s);
+  bind_abi(statement, device.abi)
+      .bind(static_cast<std::uint32_t>(device.abi.core))
       .bind(std::string_view(device.firmware))
       .bind(std::string_view(device.agent_version));
 }
@@ -121,9 +108,8 @@ Result<void> SqliteDeviceStore::add(const Device& device) {
   MPYD_TRY_ASSIGN(
       Statement insert,
       connection_.prepare(
-          "INSERT INTO devices (name, state, last_counter, last_seen_unix_s, "
-          "mpy_version, sub_version, arch, arch_flags, small_int_bits, float_abi, "
-          "object_repr, core, firmware, agent_version, id, public_key, enrolled_unix_s) "
+          "INSERT INTO devices (name, state, last_counter, last_seen_unix_s, " MPYD_ABI_COLUMNS
+          ", core, firmware, agent_version, id, public_key, enrolled_unix_s) "
           "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
   bind_fields(insert, device);
   return insert.bind(std::string_view(device.id))

@@ -1,3 +1,4 @@
+#include "server/storage/sqlite/abi_columns.hpp"
 #include "server/storage/sqlite/stores.hpp"
 
 namespace mpyd::server::sqlite {
@@ -18,13 +19,7 @@ Result<Release> read_release(const Statement& row) {
 
 Result<Variant> read_variant(const Statement& row) {
   Variant out;
-  out.abi = Abi{.mpy_version = row.u8(0),
-                .sub_version = row.u8(1),
-                .arch = static_cast<Arch>(row.u8(2)),
-                .arch_flags = row.u32(3),
-                .small_int_bits = row.u8(4),
-                .float_abi = static_cast<FloatAbi>(row.u8(5)),
-                .object_repr = static_cast<ObjectRepr>(row.u8(6))};
+  out.abi = read_abi(row, 0);
   MPYD_TRY_ASSIGN(out.digest, Digest::from(row.blob(7)));
   out.package_bytes = row.u32(8);
   out.encryption = row.u8(9) == 0 ? Encryption::none : Encryption::secretstream;
@@ -74,11 +69,11 @@ Result<std::vector<Release>> SqliteReleaseStore::read_rows(Statement& rows) cons
 }
 
 Result<void> SqliteReleaseStore::read_variants(std::int64_t release_id, Release& release) const {
-  MPYD_TRY_ASSIGN(Statement rows,
-                  connection_.prepare("SELECT mpy_version, sub_version, arch, arch_flags, "
-                                      "small_int_bits, float_abi, object_repr, digest, "
-                                      "package_bytes, encryption, withdrawn FROM variants "
-                                      "WHERE release_id = ? ORDER BY abi_text"));
+  MPYD_TRY_ASSIGN(
+      Statement rows,
+      connection_.prepare("SELECT " MPYD_ABI_COLUMNS
+                          ", digest, package_bytes, encryption, withdrawn FROM variants "
+                          "WHERE release_id = ? ORDER BY abi_text"));
   rows.bind(release_id);
   while (true) {
     MPYD_TRY_ASSIGN(const bool more, rows.step());
@@ -113,19 +108,11 @@ Result<void> SqliteReleaseStore::add_variant(const Release& release, const Varia
   const AbiText abi_text = format_abi(variant.abi);
   MPYD_TRY_ASSIGN(
       Statement insert,
-      connection_.prepare("INSERT INTO variants (release_id, abi_text, mpy_version, sub_version, "
-                          "arch, arch_flags, small_int_bits, float_abi, object_repr, digest, "
-                          "package_bytes, encryption) SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? "
-                          "FROM releases WHERE hardware_id = ? AND release = ?"));
-  const Abi& abi = variant.abi;
-  MPYD_TRY(insert.bind(abi_text.view())
-               .bind(std::uint32_t{abi.mpy_version})
-               .bind(std::uint32_t{abi.sub_version})
-               .bind(static_cast<std::uint32_t>(abi.arch))
-               .bind(abi.arch_flags)
-               .bind(std::uint32_t{abi.small_int_bits})
-               .bind(static_cast<std::uint32_t>(abi.float_abi))
-               .bind(static_cast<std::uint32_t>(abi.object_repr))
+      connection_.prepare(
+          "INSERT INTO variants (release_id, abi_text, " MPYD_ABI_COLUMNS
+          ", digest, package_bytes, encryption) SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? "
+          "FROM releases WHERE hardware_id = ? AND release = ?"));
+  MPYD_TRY(bind_abi(insert.bind(abi_text.view()), variant.abi)
                .bind(variant.digest.bytes())
                .bind(variant.package_bytes)
                .bind(static_cast<std::uint32_t>(variant.encryption))
