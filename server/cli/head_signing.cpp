@@ -108,14 +108,11 @@ Outcome<SigningBase> open_signing_base(const SigningOptions& options, const Outp
 }
 
 Outcome<SignedHead> sign_and_send(const SigningOptions& options, const SigningBase& base,
-                                  const EntrySet& entries) {
+                                  const EntrySet& entries, const RevokedKeys& revoked_keys) {
   trust::TargetsHead head;
   head.epoch = base.trust.root.targets_epoch;
-  if (base.trust.head) {
-    head.revoked_keys = base.trust.head->revoked_keys;
-    head.version = base.trust.head->version;
-  }
-  ++head.version;
+  head.revoked_keys = revoked_keys;
+  head.version = base.trust.head ? base.trust.head->version + 1 : 1;
   head.expires_unix_s =
       static_cast<std::uint64_t>(std::time(nullptr)) + std::uint64_t{options.expires_days} * 86400;
   std::vector<const SigningKeyPair*> signers;

@@ -20,6 +20,8 @@ struct SigningBase {
 // (another head of the same version).
 Outcome<SigningBase> open_signing_base(const SigningOptions& options, const Output& out);
 
+using RevokedKeys = decltype(trust::TargetsHead::revoked_keys);
+
 struct SignedHead {
   std::uint32_t epoch = 0;
   std::uint32_t version = 0;
@@ -27,6 +29,6 @@ struct SignedHead {
 };
 // Signs version + 1 over `entries`, keeps it beside the keys, and sends it.
 Outcome<SignedHead> sign_and_send(const SigningOptions& options, const SigningBase& base,
-                                  const EntrySet& entries);
+                                  const EntrySet& entries, const RevokedKeys& revoked_keys);
 
 }  // namespace mpyd::server::cli

@@ -1,7 +1,6 @@
 // mpyd trust delegate: who may publish the driver of a hardware ID.
 #include "server/cli/commands.hpp"
-#include "server/cli/head_signing.hpp"
-#include "server/cli/policy_text.hpp"
+#include "server/cli/policy_change.hpp"
 
 namespace mpyd::server::cli {
 namespace {
@@ -25,6 +24,10 @@ Outcome<trust::PolicyEntry> make_entry(const TrustDelegateOptions& options,
   if (options.threshold == 0 || options.threshold > entry.publisher_keys.size())
     return failure(Errc::invalid_argument, "--threshold is between 1 and the number of publishers");
   entry.threshold = options.threshold;
+  if (options.floor && *options.floor < entry.floor_release)
+    return failure(Errc::rollback, "the floor is release " + std::to_string(entry.floor_release) +
+                                       " already; it never goes down",
+                   "only a new epoch, signed by root, starts floors anew");
   if (options.floor) entry.floor_release = *options.floor;
   entry.eeprom_packages = !options.no_eeprom;
   return entry;
@@ -37,29 +40,7 @@ Outcome<void> run_trust_delegate(const TrustDelegateOptions& options, const Outp
   MPYD_TRY_ASSIGN(const SigningBase base, open_signing_base(options.signing, out));
   const trust::PolicyEntry* before = base.trust.entries.find(hardware_id);
   MPYD_TRY_ASSIGN(const trust::PolicyEntry entry, make_entry(options, before));
-  EntrySet entries = base.trust.entries;
-  MPYD_TRY(entries.put(entry));
-
-  boost::json::object answer{{"hardware_id", options.hardware_id}, {"entry", entry_json(entry)}};
-  if (base.trust.head && entries.merkle_root() == base.trust.head->merkle_root) {
-    answer["version"] = base.trust.head->version;
-    answer["epoch"] = base.trust.head->epoch;
-    answer["changed"] = false;
-    out.result(answer, options.hardware_id + " is delegated like this already");
-    return {};
-  }
-  out.say(entry_change(before, entry) + std::to_string(entries.size()) +
-          " policy entries in all, Merkle root " +
-          std::string(format_digest(entries.merkle_root()).view()));
-  MPYD_TRY(out.confirm("Sign this?", options.signing.yes));
-  MPYD_TRY_ASSIGN(const SignedHead head, sign_and_send(options.signing, base, entries));
-  answer["version"] = head.version;
-  answer["epoch"] = head.epoch;
-  answer["expires_unix_s"] = head.expires_unix_s;
-  answer["changed"] = true;
-  out.result(answer, "signed targets head version " + std::to_string(head.version) + ", expires " +
-                         format_time(head.expires_unix_s));
-  return {};
+  return apply_entry(options.signing, base, entry, out);
 }
 
 }  // namespace mpyd::server::cli

@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 
+#include "protocol/crypto.hpp"
 #include "protocol/trust/verify.hpp"
 
 namespace mpyd::server {
@@ -14,6 +15,15 @@ Result<EntrySet> check_entries(const trust::TargetsHead& head, std::vector<ByteV
     return fail(Errc::bad_digest,
                 "the policy entries are not those the targets head was signed over");
   return set;
+}
+
+// What a new head is held against: an older one is a rollback, the same version with another body is
+// an equivocation.
+trust::HeadInForce in_force_of(const TrustView& view) {
+  if (!view.head()) return {};
+  const auto document = trust::parse_signed(view.head_document());
+  return {view.head()->epoch, view.head()->version,
+          document ? crypto::sha256(document->body) : Digest{}};
 }
 
 Result<trust::TargetsHead> check_head(const trust::Root& root, trust::HeadInForce in_force,
@@ -75,17 +85,12 @@ Result<TrustService::Accepted> TrustService::replace_targets(Bytes signed_head,
                                                              const std::string& actor) {
   const std::scoped_lock replacing(replace_mutex_);
   const auto old = view();
-  const trust::HeadInForce in_force =
-      old->head() ? trust::HeadInForce{old->head()->epoch, old->head()->version}
-                  : trust::HeadInForce{};
+  const trust::HeadInForce in_force = in_force_of(*old);
   const std::uint64_t now = clock_.now_unix_s();
   MPYD_TRY_ASSIGN(const trust::TargetsHead head,
                   check_head(old->root(), in_force, signed_head, now));
   const Accepted accepted{head.epoch, head.version};
   if (head.epoch == in_force.epoch && head.version == in_force.version) {
-    if (!same_bytes(signed_head, old->head_document()))
-      return fail(Errc::equivocation, "another targets head of version " +
-                                          std::to_string(head.version) + " is in force already");
     MPYD_TRY(check_entries(head, std::move(entries)));
     return accepted;
   }

@@ -151,7 +151,7 @@ class Eeprom(PackAndInspect):
         self.assertEqual(image.stat().st_size, 8192)
         shown = self.run_json("inspect", image)
         self.assertEqual((shown["hardware_id"], shown["revision"], shown["serial"]), (HARDWARE_ID, 3, self.UUID))
-        self.assertEqual(shown["package"]["digest"], package["digest"])
+        self.assertEqual([p["digest"] for p in shown["packages"]], [package["digest"]])
         # The vendor atom is what the formats' own tool writes.
         vector = (REPO / "tests/vectors/hat-plus-thermo.eep").read_bytes()
         self.assertEqual(image.read_bytes()[12:0x4c], vector[12:0x4c])
@@ -175,7 +175,8 @@ class Eeprom(PackAndInspect):
 class Words(CliTest):
     def test_every_command_has_help_with_an_example(self):
         commands = [["init"], ["serve"], ["keygen"], ["pack"], ["publish"], ["inspect"], ["explain"], ["audit"],
-                    ["trust", "show"], ["trust", "delegate"], ["token", "create"], ["token", "list"],
+                    ["trust", "show"], ["trust", "delegate"], ["trust", "floor"], ["trust", "approve"],
+                    ["trust", "revoke"], ["token", "create"], ["token", "list"],
                     ["token", "revoke"], ["release", "list"], ["release", "yank"], ["release", "unyank"],
                     ["eeprom", "build"], ["eeprom", "identify"], ["device", "provision"], ["device", "list"],
                     ["device", "show"], ["device", "revoke"]]

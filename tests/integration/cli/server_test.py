@@ -193,6 +193,65 @@ class Publish(ServerTest):
         self.assertIn("x64", said["rejected"][0]["reason"])
 
 
+class Policy(ServerTest):
+    """Floors, approvals and revocations, as far as the server goes; motherboards apply the same rules."""
+
+    def setUp(self):
+        super().setUp()
+        self.server.delegate()
+        self.one = self.admin_json(*self.publish_arguments(driver("any")))["packages"][0]["digest"]
+        self.two = self.admin_json(*self.publish_arguments(driver("any", "1.0.1"), version="1.0.1"))["packages"][0]["digest"]
+
+    def policy(self, command, *more):
+        return ("trust", command, *more, "--key", self.server.keys / "targets.key", "--root", self.server.root, "--yes")
+
+    def chosen(self):
+        said = self.admin_json("explain", "--abi", "6.3-x64", "--hardware-id", HARDWARE_ID, "--revision", 3)
+        return said["chosen"] and said["chosen"]["digest"]
+
+    def test_a_floor_rises_and_never_goes_down(self):
+        self.admin("release", "yank", "--hardware-id", HARDWARE_ID, "--version", "1.0.1")
+        self.assertEqual(self.chosen(), self.one)
+        done = self.admin(*self.policy("floor", "--hardware-id", HARDWARE_ID, "--release", 2))
+        self.assertIn("+ floor release 2", done.stderr)
+        self.assertIsNone(self.chosen())
+        self.admin_fails(VERIFICATION, *self.policy("floor", "--hardware-id", HARDWARE_ID, "--release", 1),
+                         saying="never goes down")
+        self.admin_fails(NOT_FOUND, *self.policy("floor", "--hardware-id", "hat:Nobody:0001", "--release", 1),
+                         saying="trust delegate")
+
+    def test_A33_approved_only_means_that_nothing_else_is_chosen(self):
+        self.assertEqual(self.chosen(), self.two)
+        self.admin(*self.policy("approve", "--hardware-id", HARDWARE_ID, "--only"))
+        self.assertIsNone(self.chosen())
+        self.admin(*self.policy("approve", "--hardware-id", HARDWARE_ID, "--digest", self.one))
+        self.assertEqual(self.chosen(), self.one)
+        self.admin(*self.policy("approve", "--hardware-id", HARDWARE_ID, "--any"))
+        self.assertEqual(self.chosen(), self.two)
+        self.admin_fails(USAGE, *self.policy("approve", "--hardware-id", HARDWARE_ID))
+        self.admin_fails(USAGE, *self.policy("approve", "--hardware-id", HARDWARE_ID, "--digest", "abc"))
+
+    def test_a_revoked_package_is_not_chosen_and_cannot_be_approved(self):
+        self.admin(*self.policy("revoke", "--hardware-id", HARDWARE_ID, "--digest", self.two))
+        self.assertEqual(self.chosen(), self.one)
+        self.admin_fails(VERIFICATION, *self.policy("approve", "--hardware-id", HARDWARE_ID, "--digest", self.two),
+                         saying="was revoked")
+
+    def test_A21_nothing_a_revoked_publisher_signed_is_chosen_or_stored(self):
+        revoke = self.policy("revoke", "--publisher", f"{self.server.publisher}.pub")
+        self.admin(*revoke)
+        self.assertIsNone(self.chosen())
+        self.admin_fails(VERIFICATION, *self.publish_arguments(driver("any", "1.0.2"), version="1.0.2"))
+        self.assertFalse(self.admin_json(*revoke)["changed"])
+        shown = self.admin_json("trust", "show", "--root", self.server.root)
+        self.assertEqual(shown["head"]["revoked_keys"], 1)
+
+    def test_a_revocation_names_a_publisher_or_packages(self):
+        for arguments in ([], ["--hardware-id", HARDWARE_ID], ["--digest", self.one],
+                          ["--publisher", f"{self.server.publisher}.pub", "--hardware-id", HARDWARE_ID, "--digest", self.one]):
+            self.admin_fails(USAGE, *self.policy("revoke", *arguments), saying="what is to be revoked")
+
+
 class Tokens(ServerTest):
     def test_a_token_does_what_its_scopes_say_until_it_is_revoked(self):
         self.server.delegate()

@@ -1,0 +1,67 @@
+#include "server/cli/policy_change.hpp"
+
+#include <algorithm>
+
+#include "server/cli/policy_text.hpp"
+
+namespace mpyd::server::cli {
+namespace {
+
+bool is_in_force(const SigningBase& base, const Policy& policy) {
+  return base.trust.head && policy.entries.merkle_root() == base.trust.head->merkle_root &&
+         std::ranges::equal(policy.revoked_keys, base.trust.head->revoked_keys);
+}
+
+}  // namespace
+
+Policy policy_of(const SigningBase& base) {
+  Policy out{base.trust.entries, {}};
+  if (base.trust.head) out.revoked_keys = base.trust.head->revoked_keys;
+  return out;
+}
+
+Outcome<trust::PolicyEntry> find_entry(const Policy& policy, const std::string& hardware_id) {
+  MPYD_TRY_ASSIGN(const HardwareId id, parse_hardware_id_option(hardware_id));
+  const trust::PolicyEntry* entry = policy.entries.find(id);
+  if (entry == nullptr)
+    return failure(Errc::not_found, "no policy entry names " + hardware_id,
+                   "mpyd trust delegate makes one");
+  return *entry;
+}
+
+Outcome<void> apply_policy(const SigningOptions& options, const SigningBase& base,
+                           const Policy& after, const std::string& shown,
+                           boost::json::object answer, const Output& out) {
+  if (is_in_force(base, after)) {
+    answer["version"] = base.trust.head->version;
+    answer["epoch"] = base.trust.head->epoch;
+    answer["changed"] = false;
+    out.result(answer, "nothing to sign: it is in force already");
+    return {};
+  }
+  out.say(shown + std::to_string(after.entries.size()) + " policy entries in all, Merkle root " +
+          std::string(format_digest(after.entries.merkle_root()).view()));
+  MPYD_TRY(out.confirm("Sign this?", options.yes));
+  MPYD_TRY_ASSIGN(const SignedHead head,
+                  sign_and_send(options, base, after.entries, after.revoked_keys));
+  answer["version"] = head.version;
+  answer["epoch"] = head.epoch;
+  answer["expires_unix_s"] = head.expires_unix_s;
+  answer["changed"] = true;
+  out.result(answer, "signed targets head version " + std::to_string(head.version) + ", expires " +
+                         format_time(head.expires_unix_s));
+  return {};
+}
+
+Outcome<void> apply_entry(const SigningOptions& options, const SigningBase& base,
+                          const trust::PolicyEntry& entry, const Output& out) {
+  Policy after = policy_of(base);
+  const std::string shown = entry_change(after.entries.find(entry.hardware_id), entry);
+  MPYD_TRY(after.entries.put(entry));
+  return apply_policy(options, base, after, shown,
+                      {{"hardware_id", std::string(entry.hardware_id.view())},
+                       {"entry", entry_json(entry)}},
+                      out);
+}
+
+}  // namespace mpyd::server::cli

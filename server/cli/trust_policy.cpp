@@ -1,0 +1,97 @@
+// mpyd trust floor, approve, revoke: changes of one rule of policy.
+#include <algorithm>
+
+#include "server/cli/policy_change.hpp"
+#include "server/util/encoding.hpp"
+
+namespace mpyd::server::cli {
+namespace {
+
+Outcome<Digest> parse_digest_option(const std::string& text) {
+  const auto digest = fixed_from_hex<Digest>(text);
+  if (digest) return *digest;
+  return failure(Errc::invalid_argument, "--digest " + text + " is no package digest",
+                 "mpyd release show prints them: 64 hex digits");
+}
+
+// Adds what is not there yet. Errors: limit.
+template <class List, class Value>
+Outcome<void> add_once(List& list, const Value& value, std::string_view what) {
+  if (std::find(list.begin(), list.end(), value) != list.end()) return {};
+  if (list.push_back(value)) return {};
+  return failure(Errc::limit,
+                 "there is no room for another of the " + std::string(what) + " (at most " +
+                     std::to_string(list.size()) + ")");
+}
+
+template <class List, class Value>
+void remove_value(List& list, const Value& value) {
+  List kept;
+  for (const auto& each : list)
+    if (!(each == value)) kept.push_back(each);
+  list = kept;
+}
+
+Outcome<void> revoke_publisher(const TrustRevokeOptions& options, const SigningBase& base,
+                               const Output& out) {
+  MPYD_TRY_ASSIGN(const SigningKey key, read_public_key(options.publisher, KeyRole::publisher));
+  Policy after = policy_of(base);
+  MPYD_TRY(add_once(after.revoked_keys, key, "revoked keys"));
+  return apply_policy(options.signing, base, after,
+                      "revoked everywhere: publisher " + to_hex(key.bytes()) + "\n",
+                      {{"publisher_key", to_hex(key.bytes())}}, out);
+}
+
+Outcome<void> revoke_digests(const TrustRevokeOptions& options, const SigningBase& base,
+                             const Output& out) {
+  MPYD_TRY_ASSIGN(trust::PolicyEntry entry, find_entry(policy_of(base), options.hardware_id));
+  for (const std::string& text : options.digests) {
+    MPYD_TRY_ASSIGN(const Digest digest, parse_digest_option(text));
+    MPYD_TRY(add_once(entry.revoked_digests, digest, "revoked digests"));
+    remove_value(entry.approved_digests, digest);
+    remove_value(entry.pinned_digests, digest);
+  }
+  return apply_entry(options.signing, base, entry, out);
+}
+
+}  // namespace
+
+Outcome<void> run_trust_floor(const TrustFloorOptions& options, const Output& out) {
+  MPYD_TRY_ASSIGN(const SigningBase base, open_signing_base(options.signing, out));
+  MPYD_TRY_ASSIGN(trust::PolicyEntry entry, find_entry(policy_of(base), options.hardware_id));
+  if (options.release < entry.floor_release)
+    return failure(Errc::rollback,
+                   "the floor of " + options.hardware_id + " is release " +
+                       std::to_string(entry.floor_release) + " already; it never goes down",
+                   "only a new epoch, signed by root, starts floors anew");
+  entry.floor_release = options.release;
+  return apply_entry(options.signing, base, entry, out);
+}
+
+Outcome<void> run_trust_approve(const TrustApproveOptions& options, const Output& out) {
+  MPYD_TRY_ASSIGN(const SigningBase base, open_signing_base(options.signing, out));
+  MPYD_TRY_ASSIGN(trust::PolicyEntry entry, find_entry(policy_of(base), options.hardware_id));
+  if (options.digests.empty() && !options.mode)
+    return failure(Errc::invalid_argument, "nothing to approve",
+                   "--digest names a package, --only and --any say whether that is asked for");
+  for (const std::string& text : options.digests) {
+    MPYD_TRY_ASSIGN(const Digest digest, parse_digest_option(text));
+    const auto& revoked = entry.revoked_digests;
+    if (std::find(revoked.begin(), revoked.end(), digest) != revoked.end())
+      return failure(Errc::revoked, "the package " + text + " was revoked");
+    MPYD_TRY(add_once(entry.approved_digests, digest, "approved digests"));
+  }
+  if (options.mode) entry.mode = *options.mode;
+  return apply_entry(options.signing, base, entry, out);
+}
+
+Outcome<void> run_trust_revoke(const TrustRevokeOptions& options, const Output& out) {
+  const bool has_digests = !options.digests.empty();
+  if (options.publisher.empty() != has_digests || has_digests == options.hardware_id.empty())
+    return failure(Errc::invalid_argument, "what is to be revoked?",
+                   "a publisher: --publisher FILE.pub; packages: --hardware-id ID --digest DIGEST");
+  MPYD_TRY_ASSIGN(const SigningBase base, open_signing_base(options.signing, out));
+  return has_digests ? revoke_digests(options, base, out) : revoke_publisher(options, base, out);
+}
+
+}  // namespace mpyd::server::cli
