@@ -18,7 +18,7 @@ Result<Abi> abi_from_message(const mpyd_v1_Abi& m) {
 }
 
 mpyd_v1_Abi abi_to_message(const Abi& abi) {
-  mpyd_v1_Abi m = mpyd_v1_Abi_init_zero;
+  mpyd_v1_Abi m{};
   m.mpy_version = abi.mpy_version;
   m.sub_version = abi.sub_version;
   m.arch = static_cast<std::uint32_t>(abi.arch);

@@ -35,7 +35,7 @@ Result<void> Agent::start(Bytes identity) {
 
 Result<void> Agent::read_identity(Bytes identity) {
   Bytes root;
-  mpyd_v1_Identity m = mpyd_v1_Identity_init_zero;
+  mpyd_v1_Identity m{};
   pb::want_view(m.root, root);
   MPYD_TRY(pb::decode(identity, mpyd_v1_Identity_fields, m));
   MPYD_TRY(pb::check_format(m.format, m.min_reader));

@@ -74,6 +74,7 @@ class Agent final : private SlotAnswerVisitor {
     none,
     sync,          // exchange, then the answer
     walk_root,     // exchange, then one root
+    weigh_eeprom,  // which of the packages on a board's EEPROM can run here
     hash_eeprom,   // digest of the package on a board's EEPROM
     choose_local,  // offline: the newest acceptable package that lies here
     fetch,         // pass 1 from the network
@@ -107,6 +108,8 @@ class Agent final : private SlotAnswerVisitor {
   void start_loading(unsigned index);
   bool may_load_from_eeprom(const Slot& slot);
   void start_fetch(unsigned index);
+  Result<bool> pass_over_package(Slot& slot);
+  void step_weigh_eeprom();
   void step_hash_eeprom();
   std::uint32_t step_fetch();
   Result<void> take_fetched(Bytes body);
@@ -124,6 +127,7 @@ class Agent final : private SlotAnswerVisitor {
   DriverLoader::Module find_module(const Digest& digest) const;
   void abandon(Errc error);
   Detail tell_refusal(Errc error) const;
+  Detail tell_memory() const;
   bool forget_copy(unsigned index);
 
   // agent_offline.cpp
@@ -134,6 +138,7 @@ class Agent final : private SlotAnswerVisitor {
   void give_up_choosing();
   Result<std::uint32_t> weigh_candidate(const Digest& digest, PackageSource& source,
                                         trust::PackageOrigin origin);
+  Result<void> read_package_head(PackageSource& source);
 
   // agent_sync.cpp
   void start_sync();
@@ -196,7 +201,8 @@ class Agent final : private SlotAnswerVisitor {
   crypto::Sha256 hash_;  // of the package on an EEPROM
   VerifiedPackage verified_;
   DriverName driver_name_;
-  std::uint32_t ram_bytes_ = 0;
+  std::uint32_t ram_bytes_ = 0;  // that the driver needs, says its manifest; 0: not known yet
+  bool is_native_ = false;
   Detail summary_;  // "thermo 1.0.0 (6.3-x64)" of the package in hand
   Detail reason_;   // one sentence of the error in hand, or empty
   unsigned candidate_ = 0;

@@ -1,6 +1,7 @@
 // Jobs on one package: hashing, pass 1, pass 2. One job at a time.
 #include "device-agent/core/agent.hpp"
 
+#include "device-agent/core/decimal.hpp"
 #include "protocol/package/key_block.hpp"
 
 namespace mpyd::agent {
@@ -62,6 +63,16 @@ bool is_about_package(Errc error) {
   return static_cast<unsigned>(error) < static_cast<unsigned>(Errc::no_driver);
 }
 
+// "6.2 KiB"
+InlineText<24> in_kib(std::uint32_t bytes) {
+  InlineText<24> out;
+  append_decimal(out, bytes / 1024);
+  out.append('.');
+  append_decimal(out, bytes % 1024 * 10 / 1024);
+  out.append(" KiB");
+  return out;
+}
+
 }  // namespace
 
 void Agent::finish_job() {
@@ -78,7 +89,7 @@ bool Agent::pick_job() {
     job_offset_ = 0;
     if (slots_[i].hash_pending) {
       hash_ = crypto::Sha256();
-      job_ = Job::hash_eeprom;
+      job_ = Job::weigh_eeprom;
       return true;
     }
     if (slots_[i].load_pending) {
@@ -114,6 +125,9 @@ std::uint32_t Agent::step_job() {
     case Job::walk_root:
       step_root_walk();
       return kNetworkWait_ms;
+    case Job::weigh_eeprom:
+      step_weigh_eeprom();
+      return 0;
     case Job::hash_eeprom:
       step_hash_eeprom();
       return 0;
@@ -132,6 +146,37 @@ std::uint32_t Agent::step_job() {
   return 0;
 }
 
+// Of several packages on a board the first whose ABI fits is the board's; where none fits, the
+// last, so that a refusal can name it. True: the next one is the board's now and to be weighed.
+// Errors: those of the bus.
+Result<bool> Agent::pass_over_package(Slot& slot) {
+  EepromSource whole(ports_.i2c, job_slot_, config_.eeprom_address);
+  eeprom::BoardIdentity next = slot.identity;
+  const auto more = eeprom::next_package(whole, next);
+  if (!more && is_bus_trouble(more.error())) return fail(more.error());
+  if (!more || !*more) return false;
+  EepromSource package(ports_.i2c, job_slot_, config_.eeprom_address, slot.identity.package.offset);
+  const auto read = read_package_head(package);
+  if (!read && is_bus_trouble(read.error())) return fail(read.error());
+  if (read && config_.abi.accepts(check_.head().manifest.abi)) return false;
+  slot.identity = next;
+  return true;
+}
+
+// One package a step.
+void Agent::step_weigh_eeprom() {
+  Slot& slot = slots_[job_slot_];
+  const auto passed_over = pass_over_package(slot);
+  if (passed_over && *passed_over) return;
+  if (passed_over) {
+    job_ = Job::hash_eeprom;
+    return;
+  }
+  // Tried again; a pull ends it, and so does a part that never reads.
+  if (++slot.attempts >= kReadAttempts) slot.hash_pending = false;
+  finish_job();
+}
+
 // The server wants to know which package lies on the board; nothing is decided here.
 void Agent::step_hash_eeprom() {
   Slot& slot = slots_[job_slot_];
@@ -140,7 +185,7 @@ void Agent::step_hash_eeprom() {
   const std::uint32_t left = extent.length - job_offset_;
   const MutableBytes piece = message_.first(left < kPieceBytes ? left : kPieceBytes);
   if (!source.read(job_offset_, piece)) {
-    // Tried again from the start; a pull ends it, and so does a part that never reads.
+    // Tried again from the start, as above.
     if (++slot.attempts >= kReadAttempts) slot.hash_pending = false;
     return finish_job();
   }
@@ -158,6 +203,7 @@ void Agent::step_hash_eeprom() {
 void Agent::start_loading(unsigned index) {
   Slot& slot = slots_[index];
   reason_.clear();
+  ram_bytes_ = 0;
   check_.start(work_);
   if (is_cached(ports_.store, slot.identity.hardware_id, slot.chosen)) {
     origin_ = trust::PackageOrigin::cache;
@@ -311,6 +357,7 @@ Result<void> Agent::approve_head() {
   crypto::wipe(key.mutable_bytes());
   driver_name_ = manifest.driver_name;
   ram_bytes_ = manifest.ram_bytes;
+  is_native_ = manifest.abi.is_native();
   summary_.clear();
   summary_.append(manifest.driver_name.view());
   summary_.append(' ');
@@ -337,13 +384,13 @@ Result<void> Agent::check_requirements(const Manifest& manifest) {
   return {};
 }
 
-// Zero for a public package. Errors: no_key.
+// Zero for a public package. Errors: no_key, memory.
 Result<ContentKey> Agent::load_content_key(const Manifest& manifest) {
   if (manifest.encryption == Encryption::none) return ContentKey{};
   auto key = keys_.load(slots_[job_slot_].chosen);
   if (key && commitment_of(*key) == manifest.commitment) return key;
   if (key) crypto::wipe(key->mutable_bytes());
-  return fail(Errc::no_key);
+  return fail(!key && key.error() == Errc::memory ? Errc::memory : Errc::no_key);
 }
 
 Result<void> Agent::accept_whole_package() {
@@ -375,6 +422,7 @@ void Agent::abandon(Errc error) {
 // Where the package in hand came from and what is wrong with it, in one sentence.
 Agent::Detail Agent::tell_refusal(Errc error) const {
   if (!reason_.empty()) return reason_;
+  if (error == Errc::memory) return tell_memory();
   Detail out;
   if (!is_about_package(error)) {
     out.append(describe(error));
@@ -393,6 +441,22 @@ Agent::Detail Agent::tell_refusal(Errc error) const {
       break;
   }
   out.append(trouble_with_package(error));
+  return out;
+}
+
+// What is missing, and what to do about it.
+Agent::Detail Agent::tell_memory() const {
+  const DriverLoader::Room room = ports_.loader.room(is_native_);
+  Detail out;
+  if (ram_bytes_ == 0) {
+    out.append("there is not enough memory to get a driver");
+  } else {
+    out.append("the driver needs at least ");
+    out.append(in_kib(ram_bytes_).view());
+  }
+  out.append(", the largest free block is ");
+  out.append(in_kib(room.largest_block).view());
+  out.append(": free memory, then plug the board in again");
   return out;
 }
 
@@ -422,6 +486,8 @@ Result<DriverLoader::Module> Agent::load_module() {
   if (const DriverLoader::Module shared = find_module(slot.chosen);
       shared != DriverLoader::kNoModule)
     return shared;
+  // Without this check the loader would find out, having taken all there is.
+  if (ports_.loader.room(is_native_).free < ram_bytes_) return fail(Errc::memory);
   const DriverLoader::Request request{.digest = slot.chosen,
                                       .name = driver_name_.view(),
                                       .plain_bytes = verified_.plain_bytes,

@@ -18,7 +18,12 @@ void Agent::start_choose_local(unsigned index) {
   best_error_ = Errc::unreachable;
   kept_choice_ = {};
   avoid_.clear();
-  if (const auto kept = load_answer(ports_.store, slot, trust_.authority(), work_)) {
+  const auto kept = load_answer(ports_.store, slot, trust_.authority(), work_);
+  if (!kept && kept.error() == Errc::memory) {
+    slot.decided_offline = false;  // next time: what the server said last must not be passed over
+    return;
+  }
+  if (kept) {
     avoid_ = kept->avoid;
     kept_choice_ = kept->package_digest;
     if (kept_choice_.is_zero())
@@ -68,6 +73,14 @@ Result<std::uint32_t> Agent::weigh_candidate(const Digest& digest, PackageSource
   origin_ = origin;
   for (const Digest& avoided : avoid_)
     if (avoided == digest) return fail(Errc::revoked);
+  MPYD_TRY(read_package_head(source));
+  slots_[job_slot_].chosen = digest;
+  MPYD_TRY(approve_head());
+  return check_.head().manifest.release;
+}
+
+// check_ holds the head then, in stage approval. Errors: those of the source and of check_.
+Result<void> Agent::read_package_head(PackageSource& source) {
   constexpr std::size_t kStart = kRecordHeaderBytes + kHeadFixedBytes;
   MPYD_TRY(source.read(0, message_.first(kStart)));
   MPYD_TRY_ASSIGN(const std::size_t size, package_head_bytes(message_.first(kStart)));
@@ -75,9 +88,7 @@ Result<std::uint32_t> Agent::weigh_candidate(const Digest& digest, PackageSource
   reason_.clear();
   check_.start(work_);
   MPYD_TRY(check_.feed(message_.first(size)));
-  slots_[job_slot_].chosen = digest;
-  MPYD_TRY(approve_head());
-  return check_.head().manifest.release;
+  return {};
 }
 
 void Agent::choose_local(const Digest& digest, std::string_view why) {

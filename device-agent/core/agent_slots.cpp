@@ -41,8 +41,10 @@ bool Agent::probe_due_slot() {
 void Agent::probe(unsigned index) {
   Slot& slot = slots_[index];
   std::array<std::byte, 1> byte{};
-  const bool answers =
-      EepromSource(ports_.i2c, index, config_.eeprom_address).read(0, byte).has_value();
+  const auto answer = EepromSource(ports_.i2c, index, config_.eeprom_address).read(0, byte);
+  // Nobody was asked; a board is not gone because memory is.
+  if (!answer && answer.error() == Errc::memory) return;
+  const bool answers = answer.has_value();
   if (slot.state == SlotState::empty) {
     if (answers) plug(index);
     return;
@@ -116,7 +118,10 @@ void Agent::refuse(unsigned index, Errc error, std::string_view detail) {
   slot.error = error;
   // A driver that runs goes on running until its successor is ready.
   slot.state = slot.module == DriverLoader::kNoModule ? SlotState::refused : SlotState::running;
-  notify(EventKind::refused, index, error, detail.empty() ? describe(error) : detail);
+  if (detail.empty() && error == Errc::memory)
+    notify(EventKind::refused, index, error, tell_memory().view());
+  else
+    notify(EventKind::refused, index, error, detail.empty() ? describe(error) : detail);
 }
 
 }  // namespace mpyd::agent

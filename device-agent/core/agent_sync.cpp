@@ -1,6 +1,7 @@
 // The conversation with the server: sync, and walking the root.
 #include "device-agent/core/agent.hpp"
 
+#include "device-agent/core/decimal.hpp"
 #include "protocol/package/key_block.hpp"
 
 namespace mpyd::agent {
@@ -222,7 +223,7 @@ void Agent::follow(unsigned index, const SlotAnswer& answer) {
     if (slot.state == SlotState::refused && slot.error == reason && slot.chosen.is_zero()) return;
     release_driver(index);
     slot.chosen = {};
-    return refuse(index, reason, answer.message);
+    return refuse(index, reason, answer.message.view());
   }
   const bool is_new = answer.package_digest != slot.chosen;
   slot.chosen = answer.package_digest;
@@ -237,7 +238,7 @@ void Agent::follow(unsigned index, const SlotAnswer& answer) {
   // A board that is served already counts from here: nobody waited for this since the plug.
   if (slot.state == SlotState::running || slot.state == SlotState::refused)
     slot.plugged_ms = ports_.clock.now_ms();
-  if (is_new) notify(EventKind::chosen, index, {}, answer.message);
+  if (is_new) notify(EventKind::chosen, index, {}, answer.message.view());
 }
 
 // No answer within its bound: decide with what lies here, and try again later.
@@ -259,11 +260,7 @@ void Agent::start_root_walk(std::uint32_t version) {
   ++roots_walked_;
   InlineText<48> path;
   path.append(kRootPath);
-  char digits[10];
-  std::size_t at = sizeof digits;
-  for (std::uint32_t left = version; left != 0; left /= 10)
-    digits[--at] = static_cast<char>('0' + left % 10);
-  path.append(std::string_view(digits + at, sizeof digits - at));
+  append_decimal(path, version);
   const auto started = exchange_.start({.path = path.view(),
                                         .host = server_host_.c_str(),
                                         .port = server_port_,

@@ -17,7 +17,7 @@ FileName with_hardware(std::string_view prefix, const HardwareId& hardware_id) {
   const HexDigest hex = format_digest(crypto::sha256(as_bytes(hardware_id.view())));
   FileName out;
   out.append(prefix);
-  out.append(hex.view().substr(0, kHardwareHexDigits));
+  out.append(part_of(hex.view(), 0, kHardwareHexDigits));
   return out;
 }
 
@@ -34,7 +34,7 @@ FileName package_file(const HardwareId& hardware_id, const Digest& digest) {
   // The whole digest, so that a person can compare: the longest name there is, 2 + 13 + 1 + 64
   // = 80.
   FileName out;
-  out.append(with_hardware("p-", hardware_id).view().substr(0, kPackagePrefixBytes));
+  out.append(part_of(with_hardware("p-", hardware_id).view(), 0, kPackagePrefixBytes));
   out.append('-');
   out.append(format_digest(digest).view());
   return out;
@@ -82,10 +82,10 @@ Result<Digest> find_cached(Store& store, const HardwareId& hardware_id, unsigned
   const FileName any = package_file(hardware_id, Digest{});
   const std::size_t digest_at = any.size() - 2 * Digest::kSize;
   FileName prefix;
-  prefix.append(any.view().substr(0, digest_at));
+  prefix.append(part_of(any.view(), 0, digest_at));
   FileName name;
   MPYD_TRY(store.find(prefix.c_str(), n, name));
-  return parse_digest(name.view().substr(digest_at));
+  return parse_digest(part_of(name.view(), digest_at));
 }
 
 bool is_cached(Store& store, const HardwareId& hardware_id, const Digest& digest) {

@@ -36,7 +36,7 @@ Result<Bytes> Exchange::advance(MutableBytes buffer, std::uint32_t now_ms) {
 Result<std::size_t> Exchange::send_some() {
   if (head_sent_ < head_.size()) {
     MPYD_TRY_ASSIGN(const std::size_t taken,
-                    transport_->send(as_bytes(head_.view().substr(head_sent_))));
+                    transport_->send(as_bytes(part_of(head_.view(), head_sent_))));
     head_sent_ += taken;
     return taken;
   }

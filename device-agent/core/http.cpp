@@ -1,5 +1,7 @@
 #include "device-agent/core/http.hpp"
 
+#include "device-agent/core/decimal.hpp"
+
 namespace mpyd::agent {
 namespace {
 
@@ -10,7 +12,7 @@ bool header_value(std::string_view line, std::string_view name, std::string_view
   if (line.size() <= name.size() || line[name.size()] != ':') return false;
   for (std::size_t i = 0; i < name.size(); ++i)
     if (lower(line[i]) != name[i]) return false;
-  value = line.substr(name.size() + 1);
+  value = part_of(line, name.size() + 1);
   while (!value.empty() && (value[0] == ' ' || value[0] == '\t')) value.remove_prefix(1);
   while (!value.empty() && (value.back() == ' ' || value.back() == '\t')) value.remove_suffix(1);
   return true;
@@ -26,16 +28,6 @@ Result<std::uint32_t> parse_number(std::string_view text) {
   return value;
 }
 
-bool append_number(HttpRequestHead& out, std::size_t value) {
-  char digits[20];
-  std::size_t at = sizeof digits;
-  do {
-    digits[--at] = static_cast<char>('0' + value % 10);
-    value /= 10;
-  } while (value != 0);
-  return out.append(std::string_view(digits + at, sizeof digits - at));
-}
-
 }  // namespace
 
 Result<HttpRequestHead> format_http_request(std::string_view path, std::string_view host,
@@ -46,7 +38,7 @@ Result<HttpRequestHead> format_http_request(std::string_view path, std::string_v
               out.append("\r\nConnection: close\r\n");
   if (body_bytes != 0)
     fits = fits && out.append("Content-Type: application/vnd.mpyd.sync\r\nContent-Length: ") &&
-           append_number(out, body_bytes) && out.append("\r\n");
+           append_decimal(out, body_bytes) && out.append("\r\n");
   if (!fits || !out.append("\r\n")) return fail(Errc::limit);
   return out;
 }
@@ -73,7 +65,7 @@ Result<void> HttpResponse::finish_line() {
   if (status_ == 0) {
     if (line.size() < 12 || !line.starts_with("HTTP/1.") || line[8] != ' ')
       return fail(Errc::malformed);
-    MPYD_TRY_ASSIGN(status_, parse_number(line.substr(9, 3)));
+    MPYD_TRY_ASSIGN(status_, parse_number(part_of(line, 9, 3)));
     if (status_ < 200) return fail(Errc::malformed);
   } else if (line.empty()) {
     if (!has_length_) return fail(Errc::malformed);

@@ -1,9 +1,11 @@
 #include "device-agent/core/package_check.hpp"
 
+#include <new>
+
 namespace mpyd::agent {
 
 void PackageCheck::start(MutableBytes head_buffer) {
-  *this = PackageCheck();
+  new (this) PackageCheck();  // an assignment would take a second one on the stack
   head_buffer_ = head_buffer.first(kPackageHeadBytesMax);
 }
 
@@ -49,7 +51,7 @@ Result<std::size_t> PackageCheck::feed_head(Bytes bytes) {
     taken += take;
     if (head_filled_ < wanted) return taken;
     if (wanted == kStart && head_filled_ == kStart) continue;
-    MPYD_TRY_ASSIGN(head_, parse_package_head(head_buffer_.first(head_filled_)));
+    MPYD_TRY(read_package_head(head_buffer_.first(head_filled_), head_));
     stage_ = Stage::approval;
     return taken;
   }

@@ -71,7 +71,14 @@ class DriverLoader {
     std::uint32_t ram_bytes = 0;
   };
 
+  // Bytes that a driver may take now, after whatever collection the platform has.
+  struct Room {
+    std::uint32_t free = 0;           // 0xffffffff: not bounded by what the loader knows
+    std::uint32_t largest_block = 0;  // native code is one piece
+  };
+
   virtual bool has_builtin_module(std::string_view name) = 0;
+  virtual Room room(bool is_native) = 0;
   // Pulls `package` to its end into MicroPython's loader and runs the module's body.
   // Errors: the reader's (then no byte of a bad chunk reached the loader, nothing of the driver ran
   // and its memory is back), memory, load_error, driver_error (the body raised).

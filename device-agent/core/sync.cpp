@@ -41,7 +41,7 @@ bool encode_boards(pb_ostream_t* stream, const pb_field_t* field, void* const* a
   const SyncRequest& request = *static_cast<const SyncRequest*>(*arg);
   for (unsigned i = 0; i < request.slots.size(); ++i) {
     if (request.slots[i].state == SlotState::empty) continue;
-    mpyd_v1_BoardReport m = mpyd_v1_BoardReport_init_zero;
+    mpyd_v1_BoardReport m{};
     fill_report(request, i, m);
     if (!pb_encode_tag_for_field(stream, field) ||
         !pb_encode_submessage(stream, mpyd_v1_BoardReport_fields, &m))
@@ -54,7 +54,7 @@ bool encode_events(pb_ostream_t* stream, const pb_field_t* field, void* const* a
   const SyncRequest& request = *static_cast<const SyncRequest*>(*arg);
   for (std::size_t i = 0; i < request.events->size(); ++i) {
     const EventLog::Entry& entry = (*request.events)[i];
-    mpyd_v1_Event m = mpyd_v1_Event_init_zero;
+    mpyd_v1_Event m{};
     m.kind = static_cast<std::uint32_t>(entry.kind);
     m.slot = entry.slot;
     m.error = static_cast<std::uint32_t>(entry.error);
@@ -102,22 +102,28 @@ Result<void> read_slot_answer(const mpyd_v1_SlotAnswer& m, Bytes entry, SlotAnsw
   out.has_entry = m.has_entry;
   if (m.has_entry) MPYD_TRY(read_proof(m.entry, entry, out.entry));
   out.reason = static_cast<Errc>(m.reason);
-  out.message = m.message;
+  out.message.append(m.message);
   return read_digests(m.avoid_digests, m.avoid_digests_count, out.avoid) ? Result<void>{}
                                                                          : fail(Errc::malformed);
 }
 
-bool decode_slot(pb_istream_t* stream, const pb_field_t*, void** arg) {
+// Not inlined: the message shall be off the stack when the answer is followed.
+[[gnu::noinline]] bool decode_slot_answer(pb_istream_t* stream, SlotAnswer& out) {
   Bytes entry;
-  mpyd_v1_SlotAnswer m = mpyd_v1_SlotAnswer_init_zero;
+  mpyd_v1_SlotAnswer m{};
   pb::want_view(m.entry.entry, entry);
-  if (!pb_decode(stream, mpyd_v1_SlotAnswer_fields, &m)) return false;
-  SlotAnswer answer;
-  if (!read_slot_answer(m, entry, answer)) return false;
-  static_cast<SlotAnswerVisitor*>(*arg)->on_slot_answer(answer);
-  crypto::wipe(answer.content_key.mutable_bytes());
+  const bool is_good = pb_decode(stream, mpyd_v1_SlotAnswer_fields, &m) &&
+                       read_slot_answer(m, entry, out).has_value();
   crypto::wipe({reinterpret_cast<std::byte*>(&m.content_key), sizeof m.content_key});
-  return true;
+  return is_good;
+}
+
+bool decode_slot(pb_istream_t* stream, const pb_field_t*, void** arg) {
+  SlotAnswer answer;
+  const bool is_good = decode_slot_answer(stream, answer);
+  if (is_good) static_cast<SlotAnswerVisitor*>(*arg)->on_slot_answer(answer);
+  crypto::wipe(answer.content_key.mutable_bytes());
+  return is_good;
 }
 
 }  // namespace
@@ -142,7 +148,7 @@ const EventLog::Entry& EventLog::operator[](std::size_t i) const {
 }
 
 Result<std::size_t> encode_sync_request(const SyncRequest& request, MutableBytes out) {
-  mpyd_v1_SyncRequest m = mpyd_v1_SyncRequest_init_zero;
+  mpyd_v1_SyncRequest m{};
   m.counter = request.counter;
   m.root_version = request.root_version;
   m.targets_epoch = request.targets_epoch;
@@ -164,7 +170,7 @@ Result<std::size_t> encode_sync_request(const SyncRequest& request, MutableBytes
 
 Result<SyncAnswer> decode_sync_answer(Bytes message) {
   SyncAnswer out;
-  mpyd_v1_SyncAnswer m = mpyd_v1_SyncAnswer_init_zero;
+  mpyd_v1_SyncAnswer m{};
   pb::want_view(m.head, out.head);
   m.slots.funcs.decode = skip;
   MPYD_TRY(pb::decode(message, mpyd_v1_SyncAnswer_fields, m));
@@ -180,7 +186,7 @@ Result<SyncAnswer> decode_sync_answer(Bytes message) {
 }
 
 Result<void> visit_slot_answers(Bytes message, SlotAnswerVisitor& visitor) {
-  mpyd_v1_SyncAnswer m = mpyd_v1_SyncAnswer_init_zero;
+  mpyd_v1_SyncAnswer m{};
   m.head.funcs.decode = skip;
   m.slots.funcs.decode = decode_slot;
   m.slots.arg = &visitor;
@@ -189,7 +195,7 @@ Result<void> visit_slot_answers(Bytes message, SlotAnswerVisitor& visitor) {
 
 Result<void> save_answer(Store& store, const SlotAnswer& answer, const Digest& authority,
                          MutableBytes buffer) {
-  mpyd_v1_SavedAnswer m = mpyd_v1_SavedAnswer_init_zero;
+  mpyd_v1_SavedAnswer m{};
   m.format = kFormat;
   pb::assign(m.hardware_id, answer.hardware_id.view());
   m.revision = answer.revision;
@@ -197,7 +203,7 @@ Result<void> save_answer(Store& store, const SlotAnswer& answer, const Digest& a
   assign_digest(m.package_digest, answer.package_digest);
   m.package_bytes = answer.package_bytes;
   m.reason = static_cast<std::uint32_t>(answer.reason);
-  pb::assign(m.message, answer.message);
+  pb::assign(m.message, answer.message.view());
   for (const Digest& digest : answer.avoid)
     pb::assign(m.avoid_digests[m.avoid_digests_count++], digest.bytes());
   pb::assign(m.authority, authority.bytes());
@@ -211,7 +217,7 @@ Result<KeptAnswer> load_answer(Store& store, const Slot& slot, const Digest& aut
   MPYD_TRY_ASSIGN(const std::uint32_t size, store.size(name.c_str()));
   if (size > buffer.size()) return fail(Errc::malformed);
   MPYD_TRY(store.read(name.c_str(), 0, buffer.first(size)));
-  mpyd_v1_SavedAnswer m = mpyd_v1_SavedAnswer_init_zero;
+  mpyd_v1_SavedAnswer m{};
   MPYD_TRY(pb::decode(buffer.first(size), mpyd_v1_SavedAnswer_fields, m));
   MPYD_TRY(pb::check_format(m.format, 0));
   MPYD_TRY_ASSIGN(const Digest eeprom_digest, pb::fixed_or_zero<Digest>(m.eeprom_digest));

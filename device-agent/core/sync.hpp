@@ -77,7 +77,7 @@ struct SlotAnswer {
   bool has_entry = false;
   trust::EntryProof entry;  // its bytes are a view into the message
   Errc reason{};
-  std::string_view message;  // valid during the visit
+  InlineText<160> message;
   InlineVector<Digest, 8> avoid;
 };
 class SlotAnswerVisitor {

@@ -2,6 +2,7 @@
 
 #include "device-agent/core/cache.hpp"
 #include "mpyd/v1/identity.npb.h"
+#include "protocol/in_place.hpp"
 #include "protocol/nanopb_io.hpp"
 
 namespace mpyd::agent {
@@ -83,53 +84,72 @@ void TrustStore::set_root(const trust::Root& root) {
 }
 
 Result<void> TrustStore::start(Bytes provisioned_root, MutableBytes buffer, MutableBytes scratch) {
-  MPYD_TRY_ASSIGN(const trust::Root provisioned,
-                  trust::verify_first_root(provisioned_root, scratch));
-  set_root(provisioned);
+  MPYD_TRY(take_first_root(provisioned_root, 0, scratch));
   head_ = {};
-  if (const auto kept_bytes = read_own(kRootFile, buffer)) {
+  const auto kept_bytes = read_own(kRootFile, buffer);
+  if (kept_bytes) {
     // What we kept and sealed was walked to from a provisioned root, link by link.
-    const auto kept = trust::verify_first_root(*kept_bytes, scratch);
-    if (kept && kept->version > provisioned.version) set_root(*kept);
+    (void)take_first_root(*kept_bytes, root_.version, scratch);
+  } else if (kept_bytes.error() == Errc::memory) {
+    return fail(Errc::memory);
   }
-  load_kept_head(buffer, scratch);
+  const auto kept_head = read_file(*store_, kHeadFile, buffer);
+  if (!kept_head && kept_head.error() == Errc::memory) return fail(Errc::memory);
+  use_kept_head(kept_head, scratch);
   return {};
 }
 
-void TrustStore::load_kept_head(MutableBytes buffer, MutableBytes scratch) {
-  const auto bytes = read_file(*store_, kHeadFile, buffer);
+// A root that stands by itself, if it is newer than `version`.
+Result<void> TrustStore::take_first_root(Bytes signed_root, std::uint32_t version,
+                                         MutableBytes scratch) {
+  const auto root = trust::verify_first_root(signed_root, scratch);
+  if (!root) return fail(root.error());
+  if (root->version > version) set_root(*root);
+  return {};
+}
+
+// Of a signed document that has been verified.
+Digest TrustStore::digest_of_body(Bytes signed_document) {
+  const auto document = trust::parse_signed(signed_document);
+  return document ? crypto::sha256(document->body) : Digest{};
+}
+
+void TrustStore::use_kept_head(const Result<Bytes>& bytes, MutableBytes scratch) {
   if (!bytes) return;
   // Expiry is judged when an entry is used: an expired head still is a lower bound for versions.
   const auto head = trust::verify_head(root_, {}, *bytes, 0, scratch);
   if (!head) return;
   head_ = *head;
-  head_digest_ = crypto::sha256(trust::parse_signed(*bytes)->body);
+  head_digest_ = digest_of_body(*bytes);
 }
 
 Result<void> TrustStore::accept_root(Bytes signed_root, MutableBytes buffer, MutableBytes scratch) {
-  MPYD_TRY_ASSIGN(const trust::Root next, trust::verify_next_root(root_, signed_root, scratch));
+  const auto next = trust::verify_next_root(root_, signed_root, scratch);
+  if (!next) return fail(next.error());
   copy_bytes(signed_root, scratch);
-  MPYD_TRY(write_own(kRootFile, scratch, signed_root.size()));
-  set_root(next);
   // Kept while keys of the new root still vouch for it: versions must not go back within an epoch.
+  // Read first: what a lack of memory hides now would be forgotten.
+  const auto kept_head = read_file(*store_, kHeadFile, buffer);
+  if (!kept_head && kept_head.error() == Errc::memory) return fail(Errc::memory);
+  MPYD_TRY(write_own(kRootFile, scratch, signed_root.size()));
+  set_root(*next);
   head_ = {};
-  load_kept_head(buffer, scratch);
+  use_kept_head(kept_head, scratch);
   return {};
 }
 
 Result<bool> TrustStore::accept_head(Bytes signed_head, std::uint64_t now_unix_s,
                                      MutableBytes scratch) {
-  MPYD_TRY_ASSIGN(
-      const trust::TargetsHead head,
-      trust::verify_head(root_, {head_.epoch, head_.version}, signed_head, now_unix_s, scratch));
-  MPYD_TRY_ASSIGN(const trust::SignedDocument document, trust::parse_signed(signed_head));
-  const Digest digest = crypto::sha256(document.body);
-  if (has_head() && head.version == head_.version) {
+  const auto head =
+      trust::verify_head(root_, {head_.epoch, head_.version}, signed_head, now_unix_s, scratch);
+  if (!head) return fail(head.error());
+  const Digest digest = digest_of_body(signed_head);
+  if (has_head() && head->version == head_.version) {
     if (digest != head_digest_) return fail(Errc::equivocation);
     return false;
   }
   MPYD_TRY(store_->write(kHeadFile, signed_head));
-  head_ = head;
+  head_ = *head;
   head_digest_ = digest;
   return true;
 }
@@ -138,7 +158,7 @@ Result<void> TrustStore::accept_entry(const trust::EntryProof& proof, const Hard
                                       MutableBytes buffer) {
   if (!has_head()) return fail(Errc::untrusted);
   MPYD_TRY(trust::verify_entry(head_, proof, hardware_id));
-  mpyd_v1_SavedEntry m = mpyd_v1_SavedEntry_init_zero;
+  mpyd_v1_SavedEntry m{};
   m.format = kFormat;
   m.epoch = head_.epoch;
   m.head_version = head_.version;
@@ -151,10 +171,18 @@ Result<void> TrustStore::accept_entry(const trust::EntryProof& proof, const Hard
 
 Result<trust::PolicyEntry> TrustStore::load_entry(const HardwareId& hardware_id,
                                                   std::uint64_t now_unix_s, MutableBytes buffer) {
+  return made_in_place<trust::PolicyEntry>(
+      [&](trust::PolicyEntry& out) { return load_entry(hardware_id, now_unix_s, buffer, out); });
+}
+
+Result<void> TrustStore::load_entry(const HardwareId& hardware_id, std::uint64_t now_unix_s,
+                                    MutableBytes buffer, trust::PolicyEntry& out) {
   const auto file = read_own(entry_file(hardware_id).c_str(), buffer);
-  if (!file) return fail(file.error() == Errc::io ? Errc::io : Errc::untrusted);
+  if (!file)
+    return fail(file.error() == Errc::io || file.error() == Errc::memory ? file.error()
+                                                                         : Errc::untrusted);
   Bytes entry_bytes;
-  mpyd_v1_SavedEntry m = mpyd_v1_SavedEntry_init_zero;
+  mpyd_v1_SavedEntry m{};
   pb::want_view(m.entry, entry_bytes);
   MPYD_TRY(pb::decode(*file, mpyd_v1_SavedEntry_fields, m));
   MPYD_TRY(pb::check_format(m.format, 0));
@@ -162,9 +190,8 @@ Result<trust::PolicyEntry> TrustStore::load_entry(const HardwareId& hardware_id,
     return fail(Errc::untrusted);
   if (now_unix_s != 0 && m.head_expires_unix_s != 0 && now_unix_s >= m.head_expires_unix_s)
     return fail(Errc::expired);
-  MPYD_TRY_ASSIGN(const trust::PolicyEntry entry, trust::parse_entry(entry_bytes));
-  if (entry.hardware_id != hardware_id) return fail(Errc::untrusted);
-  return entry;
+  MPYD_TRY(trust::read_entry(entry_bytes, out));
+  return out.hardware_id == hardware_id ? Result<void>{} : fail(Errc::untrusted);
 }
 
 }  // namespace mpyd::agent

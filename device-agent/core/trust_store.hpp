@@ -20,7 +20,7 @@ class TrustStore {
   void wipe() { crypto::wipe(seal_key_.mutable_bytes()); }
 
   // Takes the newest of the provisioned root and the kept one, and the kept head if it still
-  // counts. Errors: those of verify_first_root; io.
+  // counts. Errors: those of verify_first_root; io; memory (then nothing kept was forgotten).
   Result<void> start(Bytes provisioned_root, MutableBytes buffer, MutableBytes scratch);
 
   const trust::Root& root() const { return root_; }
@@ -29,7 +29,7 @@ class TrustStore {
 
   // Root N+1. One write: what the old root's targets keys said no longer counts if they changed,
   // because entries and answers carry the authority they came from, and the head its signatures.
-  // `signed_root` may lie in `buffer`. Errors: those of verify_next_root; io.
+  // `signed_root` may lie in `buffer`. Errors: those of verify_next_root; io, memory.
   Result<void> accept_root(Bytes signed_root, MutableBytes buffer, MutableBytes scratch);
 
   // A head at least as new as the one in force; true if it is newer.
@@ -42,7 +42,8 @@ class TrustStore {
                             MutableBytes buffer);
 
   // The kept entry of a hardware ID, if it still counts. `now_unix_s` 0: expiry is not judged.
-  // Errors: untrusted (none, or from an authority no longer in force), expired, malformed, io.
+  // Errors: untrusted (none, or from an authority no longer in force), expired, malformed, io,
+  // memory.
   Result<trust::PolicyEntry> load_entry(const HardwareId& hardware_id, std::uint64_t now_unix_s,
                                         MutableBytes buffer);
 
@@ -54,7 +55,11 @@ class TrustStore {
   Result<Bytes> read_own(const char* name, MutableBytes buffer) const;
   Result<void> write_own(const char* name, MutableBytes buffer, std::size_t content_bytes);
   void set_root(const trust::Root& root);
-  void load_kept_head(MutableBytes buffer, MutableBytes scratch);
+  Result<void> take_first_root(Bytes signed_root, std::uint32_t version, MutableBytes scratch);
+  static Digest digest_of_body(Bytes signed_document);
+  Result<void> load_entry(const HardwareId& hardware_id, std::uint64_t now_unix_s,
+                          MutableBytes buffer, trust::PolicyEntry& out);
+  void use_kept_head(const Result<Bytes>& bytes, MutableBytes scratch);
 
   Store* store_;
   SharedKey seal_key_;

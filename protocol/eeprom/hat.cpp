@@ -10,11 +10,14 @@
 namespace mpyd::eeprom {
 namespace {
 
-// Far more than any board has; each costs a look.
-constexpr std::uint32_t kAtomsMax = 32;
+struct Header {
+  std::uint32_t atoms = 0;
+  std::uint32_t end = 0;  // of the image
+};
 
 struct Atom {
   std::uint32_t type = 0;
+  std::uint32_t number = 0;
   std::uint32_t data_offset = 0;
   std::uint32_t data_bytes = 0;
 };
@@ -41,6 +44,7 @@ Result<Atom> read_atom(Source& source, std::uint32_t offset, std::uint32_t end) 
   if (length < kCrcBytes) return fail(Errc::malformed);
   if (length > end - offset - kAtomHeaderBytes) return fail(Errc::truncated);
   const Atom atom{.type = load_le16(header, 0),
+                  .number = load_le16(header, 2),
                   .data_offset = offset + kAtomHeaderBytes,
                   .data_bytes = length - kCrcBytes};
   if (proves_itself(source, atom)) return atom;
@@ -56,6 +60,23 @@ Result<Atom> read_atom(Source& source, std::uint32_t offset, std::uint32_t end) 
   MPYD_TRY(source.read(atom.data_offset + atom.data_bytes, stored));
   if (load_le16(stored, 0) != crc) return fail(Errc::bad_checksum);
   return atom;
+}
+
+Result<Header> read_header(Source& source) {
+  std::array<std::byte, kHatHeaderBytes> bytes{};
+  MPYD_TRY(source.read(0, bytes));
+  const Header header{.atoms = load_le16(bytes, 6), .end = load_le32(bytes, 8)};
+  if (header.atoms > kAtomsMax || header.end > kEepromBytesMax) return fail(Errc::limit);
+  if (header.end > source.size()) return fail(Errc::truncated);
+  return header;
+}
+
+std::uint32_t end_of(const Atom& atom) { return atom.data_offset + atom.data_bytes + kCrcBytes; }
+
+// A key block belongs to the package whose atom is right before its own.
+bool is_behind(const Extent& package, const Extent& record) {
+  return package.length != 0 &&
+         package.offset + package.length + kCrcBytes + kAtomHeaderBytes == record.offset;
 }
 
 Result<void> read_vendor(Source& source, const Atom& atom, BoardIdentity& out) {
@@ -111,7 +132,7 @@ Result<void> read_custom(Source& source, const Atom& atom, BoardIdentity& out) {
       if (out.package.length == 0) out.package = whole;
       break;
     case RecordKind::key_block:
-      if (out.key_block.length == 0) out.key_block = whole;
+      if (is_behind(out.package, whole)) out.key_block = whole;
       break;
     case RecordKind::configuration:
       if (record->length > kConfigMax) return fail(Errc::limit);
@@ -129,26 +150,42 @@ bool looks_like_hat(Bytes start) {
 }
 
 Result<BoardIdentity> read_hat(Source& source) {
-  std::array<std::byte, kHatHeaderBytes> header{};
-  MPYD_TRY(source.read(0, header));
-  const std::uint32_t atoms = load_le16(header, 6);
-  const std::uint32_t end = load_le32(header, 8);
-  if (atoms > kAtomsMax || end > kEepromBytesMax) return fail(Errc::limit);
-  if (end > source.size()) return fail(Errc::truncated);
-
+  MPYD_TRY_ASSIGN(const Header header, read_header(source));
   BoardIdentity out;
   std::uint32_t offset = kHatHeaderBytes;
-  for (std::uint32_t i = 0; i < atoms; ++i) {
-    if (offset > end) return fail(Errc::truncated);
-    MPYD_TRY_ASSIGN(const Atom atom, read_atom(source, offset, end));
+  for (std::uint32_t i = 0; i < header.atoms; ++i) {
+    if (offset > header.end) return fail(Errc::truncated);
+    MPYD_TRY_ASSIGN(const Atom atom, read_atom(source, offset, header.end));
     if (atom.type == kVendorAtom && out.hardware_id.empty())
       MPYD_TRY(read_vendor(source, atom, out));
     if (atom.type == kCustomAtom) MPYD_TRY(read_custom(source, atom, out));
-    offset = atom.data_offset + atom.data_bytes + kCrcBytes;
+    offset = end_of(atom);
   }
   if (out.hardware_id.empty()) return fail(Errc::malformed);
-  MPYD_TRY(check_no_more_atoms(source, offset, end));
+  MPYD_TRY(check_no_more_atoms(source, offset, header.end));
   return out;
+}
+
+Result<bool> next_hat_package(Source& source, BoardIdentity& board) {
+  if (board.package.length == 0) return false;
+  MPYD_TRY_ASSIGN(const Header header, read_header(source));
+  BoardIdentity next;
+  std::uint32_t offset = board.package.offset - kAtomHeaderBytes;
+  if (offset > header.end) return fail(Errc::truncated);
+  MPYD_TRY_ASSIGN(Atom atom, read_atom(source, offset, header.end));
+  while (atom.number + 1 < header.atoms && next.key_block.length == 0) {
+    const std::uint32_t number = atom.number + 1;
+    offset = end_of(atom);
+    if (offset > header.end) return fail(Errc::truncated);
+    MPYD_TRY_ASSIGN(atom, read_atom(source, offset, header.end));
+    // Atoms that do not count upwards would keep a reader busy for ever.
+    if (atom.number != number) return fail(Errc::malformed);
+    if (atom.type == kCustomAtom) MPYD_TRY(read_custom(source, atom, next));
+  }
+  if (next.package.length == 0) return false;
+  board.package = next.package;
+  board.key_block = next.key_block;
+  return true;
 }
 
 }  // namespace mpyd::eeprom

@@ -13,4 +13,7 @@ bool looks_like_hat(Bytes start);
 // Errors: as identify().
 Result<BoardIdentity> read_hat(Source& source);
 
+// As next_package().
+Result<bool> next_hat_package(Source& source, BoardIdentity& board);
+
 }  // namespace mpyd::eeprom

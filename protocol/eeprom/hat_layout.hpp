@@ -14,6 +14,11 @@ inline constexpr std::uint32_t kCrcBytes = 2;
 inline constexpr std::uint32_t kVendorFixedBytes = 22;
 inline constexpr std::uint32_t kUuidBytes = 16;
 inline constexpr std::uint32_t kVendorAtom = 1;
+inline constexpr std::uint32_t kGpioMapAtom = 2;
 inline constexpr std::uint32_t kCustomAtom = 4;
+// Bank settings (2), then a byte for each of 28 pins; all zero: no pin is used.
+inline constexpr std::uint32_t kGpioMapBytes = 30;
+// Far more than any board has; each costs a look.
+inline constexpr std::uint32_t kAtomsMax = 32;
 
 }  // namespace mpyd::eeprom

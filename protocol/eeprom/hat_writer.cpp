@@ -19,6 +19,7 @@ class AtomWriter {
     const std::size_t whole = kAtomHeaderBytes + data_bytes + kCrcBytes;
     if (out_.size() < size_ || whole > out_.size() - size_ || size_ + whole > kEepromBytesMax)
       return fail(Errc::limit);
+    if (count_ == kAtomsMax) return fail(Errc::limit);
     atom_ = out_.subspan(size_, whole);
     store_le16(atom_, 0, type);
     store_le16(atom_, 2, count_);
@@ -34,16 +35,16 @@ class AtomWriter {
     ++count_;
   }
 
-  Result<void> custom(Bytes data) {
-    MPYD_TRY_ASSIGN(const MutableBytes room, begin(kCustomAtom, data.size()));
+  Result<void> add(std::uint32_t type, Bytes data) {
+    MPYD_TRY_ASSIGN(const MutableBytes room, begin(type, data.size()));
     copy_bytes(data, room);
     end();
     return {};
   }
 
-  std::size_t finish() {
+  std::size_t finish(HatFormat format) {
     copy_bytes(as_bytes("R-Pi"), out_);
-    store_u8(out_, 4, 2);  // HAT+
+    store_u8(out_, 4, static_cast<std::uint32_t>(format));
     store_u8(out_, 5, 0);
     store_le16(out_, 6, count_);
     store_le32(out_, 8, static_cast<std::uint32_t>(size_));
@@ -87,15 +88,35 @@ Result<void> write_configuration(Bytes configuration, AtomWriter& atoms) {
   return {};
 }
 
+Result<void> write_foreign(const HatContent& content, AtomWriter& atoms) {
+  bool has_gpio_map = content.format != HatFormat::hat;
+  for (const HatAtom& atom : content.atoms) has_gpio_map |= atom.type == kGpioMapAtom;
+  if (!has_gpio_map) {
+    const std::array<std::byte, kGpioMapBytes> no_pin{};
+    MPYD_TRY(atoms.add(kGpioMapAtom, no_pin));
+  }
+  for (const HatAtom& atom : content.atoms) {
+    const bool is_valid = atom.type != 0 && atom.type != 0xffff && atom.type != kVendorAtom &&
+                          (atom.type != kGpioMapAtom || atom.data.size() == kGpioMapBytes) &&
+                          (atom.type != kCustomAtom || !parse_record_header(atom.data));
+    if (!is_valid) return fail(Errc::malformed);
+    MPYD_TRY(atoms.add(atom.type, atom.data));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::size_t> write_hat(const HatContent& content, MutableBytes out) {
   AtomWriter atoms(out);
   MPYD_TRY(write_vendor(content, atoms));
+  MPYD_TRY(write_foreign(content, atoms));
   if (!content.configuration.empty()) MPYD_TRY(write_configuration(content.configuration, atoms));
-  if (!content.package.empty()) MPYD_TRY(atoms.custom(content.package));
-  if (!content.key_block.empty()) MPYD_TRY(atoms.custom(content.key_block));
-  return atoms.finish();
+  for (const HatPackage& one : content.packages) {
+    MPYD_TRY(atoms.add(kCustomAtom, one.package));
+    if (!one.key_block.empty()) MPYD_TRY(atoms.add(kCustomAtom, one.key_block));
+  }
+  return atoms.finish(content.format);
 }
 
 }  // namespace mpyd::eeprom

@@ -1,8 +1,9 @@
-// Writes HAT+ images for our own boards: a vendor atom, then each of our records in a custom atom.
-// schema/eeprom/hat.md. Reading: hat.hpp.
+// Writes HAT and HAT+ images: a vendor atom, atoms that are not ours, then each of our records in a
+// custom atom. schema/eeprom/hat.md. Reading: hat.hpp.
 #pragma once
 
 #include <array>
+#include <span>
 #include <string_view>
 
 #include "protocol/bytes.hpp"
@@ -10,20 +11,37 @@
 
 namespace mpyd::eeprom {
 
+enum class HatFormat : std::uint8_t { hat = 1, hat_plus = 2 };
+
+// An atom for other readers, such as a GPIO map or a device tree.
+struct HatAtom {
+  std::uint16_t type = 0;  // not 0, 0xffff or the vendor atom's
+  Bytes data;              // no record of ours: packages and configuration have their own place
+};
+
+struct HatPackage {
+  Bytes package;    // a whole package record
+  Bytes key_block;  // a whole key block record; empty: none
+};
+
 struct HatContent {
+  HatFormat format = HatFormat::hat_plus;
   std::string_view
       vendor;  // 1..255 bytes, as the vendor writes it; percent-encoding is not applied
   std::string_view product;  // for people; 0..255 bytes
   std::uint16_t product_id = 0;
   std::uint16_t product_version = 0;  // the board's revision
   std::array<std::byte, 16> uuid{};   // in reading order; all zero: no serial
-  Bytes package;                      // a whole package record; empty: none
-  Bytes key_block;                    // a whole key block record; empty: none
-  Bytes configuration;                // at most kConfigMax, no record header; empty: none
+  // A GPIO map is a must in version 1 of the format: where none is given, one that uses no pin.
+  std::span<const HatAtom> atoms;
+  Bytes configuration;  // at most kConfigMax, no record header; empty: none
+  // A motherboard takes the first whose ABI fits, so the most specific comes first.
+  std::span<const HatPackage> packages;
 };
 
-// Errors: limit (a string or the configuration is too long, or the image too large for `out` or
-// for an EEPROM), malformed (no vendor). Returns the size of the image.
+// Errors: limit (a string or the configuration is too long, there are too many atoms, or the image
+// is too large for `out` or for an EEPROM), malformed (no vendor, an atom that is not as above).
+// Returns the size of the image.
 Result<std::size_t> write_hat(const HatContent& content, MutableBytes out);
 
 }  // namespace mpyd::eeprom

@@ -28,8 +28,8 @@ struct BoardIdentity {
   HardwareId hardware_id;
   std::uint32_t revision = 0;
   Serial serial;
-  Extent package;        // including its record header
-  Extent key_block;      // including its record header
+  Extent package;        // including its record header; the first, if there are several
+  Extent key_block;      // of that package, including its record header
   Extent configuration;  // the bytes themselves, without a record header
 };
 
@@ -37,6 +37,11 @@ struct BoardIdentity {
 // Errors: blank (all 0xff or all 0x00), bad_magic (no known layout), truncated, bad_checksum,
 // malformed, limit, and whatever `source` returns.
 Result<BoardIdentity> identify(Source& source);
+
+// Several packages may lie on one EEPROM, for motherboards of several ABIs. Moves board.package
+// and board.key_block, as identify() set them, on to the next one; false, and `board` as it was:
+// there is none. Errors: as identify().
+Result<bool> next_package(Source& source, BoardIdentity& board);
 
 // An image in memory. The bytes must outlive it.
 class ImageSource final : public Source {

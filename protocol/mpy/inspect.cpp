@@ -127,8 +127,10 @@ class Inspector final : NameSink {
     }
     facts_.abi = header->abi;
     word_ = word_bytes(facts_.abi.arch);
-    // The module object, its dictionary and room for ten globals.
-    account(std::uint64_t{word_} * (6 + 4 + 20));
+    // The module object, its dictionary and room for one global.
+    account(std::uint64_t{word_} * 6);
+    account(std::uint64_t{word_} * 4);
+    account(std::uint64_t{word_} * 2);
     return file_.part(header->size).map([](const Cursor&) {});
   }
 
@@ -160,7 +162,6 @@ class Inspector final : NameSink {
     if (value > kNameBytesMax) return at.fault(Errc::limit, "a name is longer than 255 bytes");
     MPYD_TRY_ASSIGN(const Cursor text, read_terminated(at, value));
     if (!is_utf8(text.bytes())) return text.malformed("a name is not UTF-8");
-    if (&at == &file_) account(value + 4 + word_);
     return as_text(text.bytes());
   }
 

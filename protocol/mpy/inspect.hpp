@@ -34,8 +34,10 @@ struct Facts {
   std::uint32_t rodata_bytes = 0;
   std::uint32_t bss_bytes = 0;
   std::uint32_t functions = 0;  // raw-code objects, the module's body included
-  // What MicroPython allocates to load it, on a device with this ABI's pointers: an estimate from
-  // the allocations of its loader, without what the module allocates when it runs.
+  // What MicroPython allocates at least to load it, on a device with this ABI's pointers (bytecode:
+  // of 4 bytes). Names count nothing, for the firmware may know them already, and neither does what
+  // the module allocates when it runs: a motherboard refuses a driver that needs more than it has
+  // free.
   std::uint32_t ram_bytes = 0;
   // Machine code was seen to fetch a function that takes or returns a C float; such a module's
   // float ABI is not `none`. False proves nothing.

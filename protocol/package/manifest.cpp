@@ -3,6 +3,7 @@
 #include "mpyd/v1/package.npb.h"
 #include "protocol/abi_codec.hpp"
 #include "protocol/crypto.hpp"
+#include "protocol/in_place.hpp"
 #include "protocol/nanopb_io.hpp"
 
 namespace mpyd {
@@ -58,20 +59,22 @@ Result<void> read_encryption(const mpyd_v1_Manifest& m, Manifest& out) {
 }  // namespace
 
 Result<Manifest> parse_manifest(Bytes bytes) {
+  return made_in_place<Manifest>([&](Manifest& out) { return read_manifest(bytes, out); });
+}
+
+Result<void> read_manifest(Bytes bytes, Manifest& out) {
   if (bytes.size() > kManifestBytesMax) return fail(Errc::limit);
-  mpyd_v1_Manifest m = mpyd_v1_Manifest_init_zero;
+  mpyd_v1_Manifest m{};
   MPYD_TRY(pb::decode(bytes, mpyd_v1_Manifest_fields, m));
   MPYD_TRY(pb::check_format(m.format, m.min_reader));
-  Manifest out;
   out.created_unix_s = m.created_unix_s;
   MPYD_TRY(read_identity(m, out));
   MPYD_TRY(read_encryption(m, out));
-  MPYD_TRY(read_sizes(m, out));
-  return out;
+  return read_sizes(m, out);
 }
 
 Result<std::size_t> format_manifest(const Manifest& manifest, MutableBytes out) {
-  mpyd_v1_Manifest m = mpyd_v1_Manifest_init_zero;
+  mpyd_v1_Manifest m{};
   m.format = kFormat;
   pb::assign(m.driver_name, manifest.driver_name.view());
   pb::assign(m.version, manifest.version.view());

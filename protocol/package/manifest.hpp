@@ -39,6 +39,7 @@ struct Manifest {
 // chunk_bytes and encryption; names are valid; ranges are not empty.
 // Errors: malformed, limit, unsupported (format, min_reader or driver interface).
 Result<Manifest> parse_manifest(Bytes bytes);
+Result<void> read_manifest(Bytes bytes, Manifest& out);  // into a fresh one, for small stacks
 
 // Errors: limit if it needs more than kManifestBytesMax or `out`. Returns the bytes written.
 Result<std::size_t> format_manifest(const Manifest& manifest, MutableBytes out);

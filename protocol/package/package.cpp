@@ -1,5 +1,7 @@
 #include "protocol/package/package.hpp"
 
+#include "protocol/in_place.hpp"
+
 namespace mpyd {
 
 Result<std::size_t> package_head_bytes(Bytes start) {
@@ -15,13 +17,17 @@ Result<std::size_t> package_head_bytes(Bytes start) {
 }
 
 Result<PackageHead> parse_package_head(Bytes bytes) {
+  return made_in_place<PackageHead>(
+      [&](PackageHead& out) { return read_package_head(bytes, out); });
+}
+
+Result<void> read_package_head(Bytes bytes, PackageHead& head) {
   MPYD_TRY_ASSIGN(const std::size_t size, package_head_bytes(bytes));
   if (bytes.size() < size) return fail(Errc::truncated);
   const std::size_t manifest_at = kRecordHeaderBytes + kHeadFixedBytes;
-  PackageHead head;
   head.manifest_bytes = bytes.subspan(manifest_at, load_le16(bytes, kRecordHeaderBytes + 2));
   head.manifest_digest = crypto::sha256(head.manifest_bytes);
-  MPYD_TRY_ASSIGN(head.manifest, parse_manifest(head.manifest_bytes));
+  MPYD_TRY(read_manifest(head.manifest_bytes, head.manifest));
   for (std::size_t at = manifest_at + head.manifest_bytes.size(); at < size;
        at += kPackageSignatureBytes) {
     PackageSignature signature;
@@ -34,7 +40,7 @@ Result<PackageHead> parse_package_head(Bytes bytes) {
   head.package_bytes = head.body_offset + head.manifest.body_bytes;
   MPYD_TRY_ASSIGN(const RecordHeader record, parse_record_header(bytes));
   if (record.length != head.package_bytes - kRecordHeaderBytes) return fail(Errc::malformed);
-  return head;
+  return {};
 }
 
 ChainVerifier::ChainVerifier(const Manifest& manifest)

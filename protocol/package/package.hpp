@@ -44,6 +44,7 @@ Result<std::size_t> package_head_bytes(Bytes start);
 // `bytes` starts with the whole head; more may follow.
 // Errors: as package_head_bytes and parse_manifest; malformed if the lengths disagree.
 Result<PackageHead> parse_package_head(Bytes bytes);
+Result<void> read_package_head(Bytes bytes, PackageHead& head);  // into a fresh one
 
 // Pass 1: verifies the chain of a body in order, in constant memory; pieces of any size.
 class ChainVerifier {

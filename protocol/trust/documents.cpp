@@ -1,10 +1,21 @@
 #include "protocol/trust/documents.hpp"
 
 #include "mpyd/v1/trust.npb.h"
+#include "protocol/in_place.hpp"
 #include "protocol/nanopb_io.hpp"
 
 namespace mpyd::trust {
 namespace {
+
+// The text of a field that was all zero before it was decoded. nanopb marks its end by a NUL; with
+// one inside, devices would read less than everybody else. Errors: malformed.
+template <std::size_t N>
+Result<std::string_view> text_of(const char (&field)[N]) {
+  const std::string_view text(field);
+  for (std::size_t i = text.size(); i < N; ++i)
+    if (field[i] != '\0') return fail(Errc::malformed);
+  return text;
+}
 
 // A repeated bytes field of fixed-size values.
 template <class Fixed, std::size_t N, class Array>
@@ -28,12 +39,11 @@ Result<RoleKeys> read_role(const mpyd_v1_RoleKeys& m) {
 
 }  // namespace
 
-Result<Root> parse_root(Bytes body) {
+Result<void> read_root(Bytes body, Root& out) {
   if (body.size() > kDocumentBytesMax) return fail(Errc::limit);
-  mpyd_v1_Root m = mpyd_v1_Root_init_zero;
+  mpyd_v1_Root m{};
   MPYD_TRY(pb::decode(body, mpyd_v1_Root_fields, m));
   MPYD_TRY(pb::check_format(m.format, m.min_reader));
-  Root out;
   out.version = m.version;
   MPYD_TRY_ASSIGN(out.root, read_role(m.root));
   MPYD_TRY_ASSIGN(out.targets, read_role(m.targets));
@@ -41,15 +51,14 @@ Result<Root> parse_root(Bytes body) {
   out.targets_epoch = m.targets_epoch;
   out.expires_unix_s = m.expires_unix_s;
   if (out.version == 0) return fail(Errc::malformed);
-  return out;
+  return {};
 }
 
-Result<TargetsHead> parse_head(Bytes body) {
+Result<void> read_head(Bytes body, TargetsHead& out) {
   if (body.size() > kDocumentBytesMax) return fail(Errc::limit);
-  mpyd_v1_TargetsHead m = mpyd_v1_TargetsHead_init_zero;
+  mpyd_v1_TargetsHead m{};
   MPYD_TRY(pb::decode(body, mpyd_v1_TargetsHead_fields, m));
   MPYD_TRY(pb::check_format(m.format, m.min_reader));
-  TargetsHead out;
   out.epoch = m.epoch;
   out.version = m.version;
   out.expires_unix_s = m.expires_unix_s;
@@ -57,17 +66,18 @@ Result<TargetsHead> parse_head(Bytes body) {
   MPYD_TRY_ASSIGN(out.merkle_root, pb::fixed_of<Digest>(m.merkle_root));
   out.entry_count = m.entry_count;
   if (out.version == 0) return fail(Errc::malformed);
-  return out;
+  return {};
 }
 
-Result<PolicyEntry> parse_entry(Bytes body) {
+Result<void> read_entry(Bytes body, PolicyEntry& out) {
   if (body.size() > kEntryBytesMax) return fail(Errc::limit);
-  mpyd_v1_PolicyEntry m = mpyd_v1_PolicyEntry_init_zero;
+  mpyd_v1_PolicyEntry m{};
   MPYD_TRY(pb::decode(body, mpyd_v1_PolicyEntry_fields, m));
   MPYD_TRY(pb::check_format(m.format, m.min_reader));
-  PolicyEntry out;
-  MPYD_TRY_ASSIGN(out.hardware_id, HardwareId::parse(m.hardware_id));
-  MPYD_TRY_ASSIGN(out.driver_name, parse_driver_name(m.driver_name));
+  MPYD_TRY_ASSIGN(const auto hardware_id, text_of(m.hardware_id));
+  MPYD_TRY_ASSIGN(out.hardware_id, HardwareId::parse(hardware_id));
+  MPYD_TRY_ASSIGN(const auto driver_name, text_of(m.driver_name));
+  MPYD_TRY_ASSIGN(out.driver_name, parse_driver_name(driver_name));
   MPYD_TRY(read_list(m.publisher_keys, m.publisher_keys_count, out.publisher_keys));
   MPYD_TRY(read_list(m.revoked_digests, m.revoked_digests_count, out.revoked_digests));
   MPYD_TRY(read_list(m.approved_digests, m.approved_digests_count, out.approved_digests));
@@ -80,13 +90,12 @@ Result<PolicyEntry> parse_entry(Bytes body) {
   out.mode = static_cast<ReleaseMode>(m.mode);
   out.eeprom_packages = m.eeprom_packages == 1;
   out.unchecked_packages = m.unchecked_packages == 1;
-  return out;
+  return {};
 }
 
-Result<SignedDocument> parse_signed(Bytes bytes) {
+Result<void> read_signed(Bytes bytes, SignedDocument& out) {
   if (bytes.size() > kDocumentBytesMax) return fail(Errc::limit);
-  SignedDocument out;
-  mpyd_v1_SignedDocument m = mpyd_v1_SignedDocument_init_zero;
+  mpyd_v1_SignedDocument m{};
   pb::want_view(m.body, out.body);
   MPYD_TRY(pb::decode(bytes, mpyd_v1_SignedDocument_fields, m));
   for (pb_size_t i = 0; i < m.signatures_count; ++i) {
@@ -95,18 +104,34 @@ Result<SignedDocument> parse_signed(Bytes bytes) {
     MPYD_TRY_ASSIGN(signature.signature, pb::fixed_of<SignatureBytes>(m.signatures[i].signature));
     out.signatures.push_back(signature);
   }
-  return out;
+  return {};
 }
 
-Result<EntryProof> parse_proof(Bytes bytes) {
-  EntryProof out;
-  mpyd_v1_EntryProof m = mpyd_v1_EntryProof_init_zero;
+Result<void> read_proof(Bytes bytes, EntryProof& out) {
+  mpyd_v1_EntryProof m{};
   pb::want_view(m.entry, out.entry);
   MPYD_TRY(pb::decode(bytes, mpyd_v1_EntryProof_fields, m));
   if (out.entry.size() > kEntryBytesMax) return fail(Errc::limit);
   out.index = m.index;
   MPYD_TRY(read_list(m.path, m.path_count, out.path));
-  return out;
+  return {};
+}
+
+Result<Root> parse_root(Bytes body) {
+  return made_in_place<Root>([&](Root& out) { return read_root(body, out); });
+}
+Result<TargetsHead> parse_head(Bytes body) {
+  return made_in_place<TargetsHead>([&](TargetsHead& out) { return read_head(body, out); });
+}
+Result<PolicyEntry> parse_entry(Bytes body) {
+  return made_in_place<PolicyEntry>([&](PolicyEntry& out) { return read_entry(body, out); });
+}
+Result<SignedDocument> parse_signed(Bytes bytes) {
+  return made_in_place<SignedDocument>(
+      [&](SignedDocument& out) { return read_signed(bytes, out); });
+}
+Result<EntryProof> parse_proof(Bytes bytes) {
+  return made_in_place<EntryProof>([&](EntryProof& out) { return read_proof(bytes, out); });
 }
 
 }  // namespace mpyd::trust

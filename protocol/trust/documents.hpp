@@ -51,6 +51,10 @@ struct PolicyEntry {
 Result<Root> parse_root(Bytes body);
 Result<TargetsHead> parse_head(Bytes body);
 Result<PolicyEntry> parse_entry(Bytes body);
+// The same into a fresh value that is already there, for a motherboard's small stack.
+Result<void> read_root(Bytes body, Root& out);
+Result<void> read_head(Bytes body, TargetsHead& out);
+Result<void> read_entry(Bytes body, PolicyEntry& out);
 
 // A signed document, split into views; see schema/mpyd/v1/trust.proto.
 struct DocumentSignature {
@@ -62,6 +66,7 @@ struct SignedDocument {
   InlineVector<DocumentSignature, kDocumentSignaturesMax> signatures;
 };
 Result<SignedDocument> parse_signed(Bytes bytes);  // malformed, limit
+Result<void> read_signed(Bytes bytes, SignedDocument& out);
 
 // A proof that an entry is in a head; the path's digests are copied, the entry is a view.
 struct EntryProof {
@@ -70,5 +75,6 @@ struct EntryProof {
   InlineVector<Digest, kProofDigestsMax> path;
 };
 Result<EntryProof> parse_proof(Bytes bytes);  // malformed, limit
+Result<void> read_proof(Bytes bytes, EntryProof& out);
 
 }  // namespace mpyd::trust

@@ -1,6 +1,7 @@
 #include "protocol/trust/verify.hpp"
 
 #include "protocol/crypto.hpp"
+#include "protocol/in_place.hpp"
 #include "protocol/package/key_block.hpp"
 #include "protocol/trust/merkle.hpp"
 
@@ -53,47 +54,57 @@ Result<void> verify_threshold(const SignedDocument& document, std::string_view p
 }
 
 Result<Root> verify_first_root(Bytes signed_root, MutableBytes scratch) {
-  MPYD_TRY_ASSIGN(const SignedDocument document, parse_signed(signed_root));
-  MPYD_TRY_ASSIGN(const Root root, parse_root(document.body));
-  MPYD_TRY(verify_threshold(document, kRootPrefix, root.root, scratch));
-  return root;
+  return made_in_place<Root>([&](Root& root) -> Result<void> {
+    SignedDocument document;
+    MPYD_TRY(read_signed(signed_root, document));
+    MPYD_TRY(read_root(document.body, root));
+    return verify_threshold(document, kRootPrefix, root.root, scratch);
+  });
 }
 
 Result<Root> verify_next_root(const Root& current, Bytes signed_root, MutableBytes scratch) {
-  MPYD_TRY_ASSIGN(const SignedDocument document, parse_signed(signed_root));
-  MPYD_TRY(verify_threshold(document, kRootPrefix, current.root, scratch));
-  MPYD_TRY_ASSIGN(const Root next, parse_root(document.body));
-  MPYD_TRY(verify_threshold(document, kRootPrefix, next.root, scratch));
-  if (next.version != current.version + 1 || next.targets_epoch < current.targets_epoch)
-    return fail(Errc::rollback);
-  return next;
+  return made_in_place<Root>([&](Root& next) -> Result<void> {
+    SignedDocument document;
+    MPYD_TRY(read_signed(signed_root, document));
+    MPYD_TRY(verify_threshold(document, kRootPrefix, current.root, scratch));
+    MPYD_TRY(read_root(document.body, next));
+    MPYD_TRY(verify_threshold(document, kRootPrefix, next.root, scratch));
+    if (next.version != current.version + 1 || next.targets_epoch < current.targets_epoch)
+      return fail(Errc::rollback);
+    return {};
+  });
 }
 
 Result<TargetsHead> verify_head(const Root& root, HeadInForce in_force, Bytes signed_head,
                                 std::uint64_t now_unix_s, MutableBytes scratch) {
-  MPYD_TRY_ASSIGN(const SignedDocument document, parse_signed(signed_head));
-  MPYD_TRY(verify_threshold(document, kTargetsPrefix, root.targets, scratch));
-  MPYD_TRY_ASSIGN(const TargetsHead head, parse_head(document.body));
-  if (head.epoch != root.targets_epoch) return fail(Errc::rollback);
-  if (head.epoch == in_force.epoch && head.version < in_force.version) return fail(Errc::rollback);
-  if (head.epoch == in_force.epoch && head.version == in_force.version &&
-      !in_force.body_digest.is_zero() && crypto::sha256(document.body) != in_force.body_digest)
-    return fail(Errc::equivocation);
-  if (now_unix_s != 0 && head.expires_unix_s != 0 && now_unix_s >= head.expires_unix_s)
-    return fail(Errc::expired);
-  return head;
+  return made_in_place<TargetsHead>([&](TargetsHead& head) -> Result<void> {
+    SignedDocument document;
+    MPYD_TRY(read_signed(signed_head, document));
+    MPYD_TRY(verify_threshold(document, kTargetsPrefix, root.targets, scratch));
+    MPYD_TRY(read_head(document.body, head));
+    if (head.epoch != root.targets_epoch) return fail(Errc::rollback);
+    const bool is_same_epoch = head.epoch == in_force.epoch;
+    if (is_same_epoch && head.version < in_force.version) return fail(Errc::rollback);
+    if (is_same_epoch && head.version == in_force.version && !in_force.body_digest.is_zero() &&
+        crypto::sha256(document.body) != in_force.body_digest)
+      return fail(Errc::equivocation);
+    if (now_unix_s != 0 && head.expires_unix_s != 0 && now_unix_s >= head.expires_unix_s)
+      return fail(Errc::expired);
+    return {};
+  });
 }
 
 Result<PolicyEntry> verify_entry(const TargetsHead& head, const EntryProof& proof,
                                  const HardwareId& hardware_id) {
-  if (proof.entry.size() > kEntryBytesMax) return fail(Errc::limit);
-  const std::span<const Digest> path(proof.path.begin(), proof.path.size());
-  if (!merkle_includes(merkle_leaf(proof.entry), proof.index, head.entry_count, path,
-                       head.merkle_root))
-    return fail(Errc::untrusted);
-  MPYD_TRY_ASSIGN(const PolicyEntry entry, parse_entry(proof.entry));
-  if (entry.hardware_id != hardware_id) return fail(Errc::untrusted);
-  return entry;
+  return made_in_place<PolicyEntry>([&](PolicyEntry& entry) -> Result<void> {
+    if (proof.entry.size() > kEntryBytesMax) return fail(Errc::limit);
+    const std::span<const Digest> path(proof.path.begin(), proof.path.size());
+    if (!merkle_includes(merkle_leaf(proof.entry), proof.index, head.entry_count, path,
+                         head.merkle_root))
+      return fail(Errc::untrusted);
+    MPYD_TRY(read_entry(proof.entry, entry));
+    return entry.hardware_id == hardware_id ? Result<void>{} : fail(Errc::untrusted);
+  });
 }
 
 namespace {

@@ -122,25 +122,30 @@ class ServeInfo {
   std::string path_;
 };
 
-// Both listeners full, and still files for the database and the log. The usual soft limit of 1,024
-// would let idle devices starve the operator of descriptors; systems that allow less stay as they
-// are.
-void raise_open_files_limit(unsigned connections_max) {
+// How many devices may be connected so that both listeners can be full and there are still files
+// for the database and the log. The usual soft limit of 1,024 is raised as far as the system lets
+// us; idle devices must not starve the operator of descriptors.
+unsigned device_places(const ServeConfig& config) {
   constexpr rlim_t kOtherFiles = 128;
+  const rlim_t others = rlim_t{config.admin_connections_max} + kOtherFiles;
+  const rlim_t wanted = config.device_connections_max + others;
   rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  const rlim_t wanted = 2 * rlim_t{connections_max} + kOtherFiles;
-  if (limit.rlim_cur >= wanted) return;
-  limit.rlim_cur = std::min(wanted, limit.rlim_max);
-  if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-    spdlog::warn("only {} files may be open at once, {} are wanted", limit.rlim_cur, wanted);
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return config.device_connections_max;
+  if (limit.rlim_cur < wanted) {
+    limit.rlim_cur = std::min(wanted, limit.rlim_max);
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0) getrlimit(RLIMIT_NOFILE, &limit);
+  }
+  if (limit.rlim_cur >= wanted) return config.device_connections_max;
+  const rlim_t places = limit.rlim_cur > others ? limit.rlim_cur - others : 1;
+  spdlog::warn("only {} files may be open at once, which leaves room for {} devices, not {}",
+               limit.rlim_cur, places, config.device_connections_max);
+  return static_cast<unsigned>(places);
 }
 
 }  // namespace
 
 Result<void> serve(const ServeConfig& config) {
   log_to_stderr();
-  raise_open_files_limit(config.connections_max);
   MPYD_TRY(check_exposure(config));
   MPYD_TRY_ASSIGN(const FileLock lock, lock_data(config.data_dir));
   MPYD_TRY_ASSIGN(auto store, sqlite::SqliteStore::open(database_path(config.data_dir)));
@@ -148,12 +153,20 @@ Result<void> serve(const ServeConfig& config) {
   App app(std::move(store), std::move(server_key));
   MPYD_TRY(app.load());
 
-  http::Server server({config.connections_max, config.slow_threads});
+  http::Server server(config.slow_threads);
   MPYD_TRY_ASSIGN(const std::string listen,
-                  server.listen({config.listen, app.device_application(), "", "", ""}));
+                  server.listen({.address = config.listen,
+                                 .application = app.device_application(),
+                                 .connections_max = device_places(config),
+                                 .held_bytes_max = config.device_held_bytes_max}));
   MPYD_TRY_ASSIGN(const std::string admin_listen,
-                  server.listen({config.admin_listen, app.admin_application(), config.tls_cert,
-                                 config.tls_key, config.behind_proxy}));
+                  server.listen({.address = config.admin_listen,
+                                 .application = app.admin_application(),
+                                 .tls_cert = config.tls_cert,
+                                 .tls_key = config.tls_key,
+                                 .peers = config.behind_proxy,
+                                 .connections_max = config.admin_connections_max,
+                                 .held_bytes_max = config.admin_held_bytes_max}));
   MPYD_TRY_ASSIGN(const ServeInfo info,
                   ServeInfo::write(serve_info_path(config.data_dir), listen, admin_listen));
   spdlog::info("mpyd {} serves {}: devices on {}, administration on {}", build_version(),

@@ -15,8 +15,14 @@ struct ServeConfig {
   std::string tls_cert;                         // PEM files for the admin listener; both or none
   std::string tls_key;
   std::string behind_proxy;  // CIDR: admin connections come from there only; TLS ends at the proxy
-  unsigned connections_max = 1024;  // of each listener
-  unsigned slow_threads = 2;        // for publishing and administration
+  // Of each listener, so that a crowd at one locks nobody out of the other. Fewer devices where the
+  // system allows fewer open files.
+  unsigned device_connections_max = 12288;
+  unsigned admin_connections_max = 256;
+  // Bodies and answers in memory at once, of each listener.
+  std::size_t device_held_bytes_max = std::size_t{64} << 20;
+  std::size_t admin_held_bytes_max = std::size_t{192} << 20;
+  unsigned slow_threads = 2;  // for publishing and administration
 };
 
 // Runs until SIGTERM or SIGINT, then lets requests in flight finish (at most ten seconds) and

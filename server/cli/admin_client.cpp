@@ -27,7 +27,7 @@ Outcome<std::string> read_token(const ServerOptions& options) {
       (status.st_mode & 077U) != 0)
     return failure(Errc::forbidden, options.token_file + " is a secret, but others may read it",
                    "close it first: chmod 600 " + options.token_file);
-  MPYD_TRY_ASSIGN(const ByteVector file, read_file(options.token_file, kTokenBytesMax));
+  MPYD_TRY_ASSIGN(const ByteVector file, read_file_or_pipe(options.token_file, kTokenBytesMax));
   const std::string_view text = as_text(file);
   const std::string_view token = text.substr(0, text.find_first_of(" \r\n"));
   if (token.empty()) return failure(Errc::unauthorised, options.token_file + " holds no token");

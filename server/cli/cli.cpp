@@ -31,6 +31,7 @@ class Program {
   void add_server_commands();
   void add_key_commands();
   void add_trust_commands();
+  void add_policy_commands(CLI::App* trust);
   void add_token_commands();
   void add_driver_commands();
   void add_release_commands();
@@ -91,7 +92,10 @@ class Program {
     app->add_flag("--yes", options.yes, "Sign without asking");
   }
   static void add_driver_options(CLI::App* app, DriverOptions& options) {
-    app->add_option("files", options.files, "FILE.mpy, FILE.mpy:float=soft,repr=C, or FILE.mpkg")
+    app->add_option("files", options.files,
+                    "FILE.mpy, FILE.mpy:float=soft,repr=C, FILE.mpkg, or a folder that holds\n"
+                    "<arch>/NAME.mpy or native/<arch>/NAME.mpy; a file named beside its folder is\n"
+                    "taken as it is named: DIR DIR/armv7emsp/NAME.mpy:float=soft")
         ->required();
     add_hardware_id(app, options.hardware_id);
     app->add_option("--revisions", options.revisions, "Board revisions: 3, 3-7 or 3-; default all");
@@ -181,6 +185,48 @@ void Program::add_trust_commands() {
   app->add_option("--floor", delegate->floor, "Lowest release number a device may load");
   app->add_flag("--no-eeprom", delegate->no_eeprom, "Never load packages from a board's EEPROM");
   add_signing_options(app, delegate->signing);
+  add_policy_commands(trust);
+}
+
+void Program::add_policy_commands(CLI::App* trust) {
+  auto floor = std::make_shared<TrustFloorOptions>();
+  CLI::App* app =
+      command(trust, "floor", "Forbid all releases of a driver below a number, for ever",
+              "mpyd trust floor --hardware-id hat:Meadow%20Instruments:0042 --release 14 \\\n"
+              "    --key targets.key --root root.mpyd",
+              floor, run_trust_floor);
+  add_hardware_id(app, floor->hardware_id)->required();
+  app->add_option("--release", floor->release, "Lowest release number a device may load")
+      ->required();
+  add_signing_options(app, floor->signing);
+
+  auto approve = std::make_shared<TrustApproveOptions>();
+  app = command(trust, "approve", "Approve packages, and say whether that is needed",
+                "mpyd trust approve --hardware-id hat:Meadow%20Instruments:0042 --only \\\n"
+                "    --digest DIGEST --key targets.key --root root.mpyd",
+                approve, run_trust_approve);
+  add_hardware_id(app, approve->hardware_id)->required();
+  app->add_option("--digest", approve->digests, "Package to approve; may be repeated")
+      ->allow_extra_args(false);
+  CLI::Option* only = app->add_flag_callback(
+      "--only", [approve] { approve->mode = trust::ReleaseMode::approved_only; },
+      "From now on devices load approved packages only");
+  app->add_flag_callback(
+         "--any", [approve] { approve->mode = trust::ReleaseMode::publisher; },
+         "From now on the publisher's signature is enough")
+      ->excludes(only);
+  add_signing_options(app, approve->signing);
+
+  auto revoke = std::make_shared<TrustRevokeOptions>();
+  app = command(trust, "revoke", "Take back a publisher's key, or packages of a hardware ID",
+                "mpyd trust revoke --publisher stolen.key.pub --key targets.key --root root.mpyd",
+                revoke, run_trust_revoke);
+  app->add_option("--publisher", revoke->publisher,
+                  "Publisher's public key, FILE.pub or 64 hex digits: nothing signed by it counts");
+  add_hardware_id(app, revoke->hardware_id);
+  app->add_option("--digest", revoke->digests, "Package to revoke; may be repeated")
+      ->allow_extra_args(false);
+  add_signing_options(app, revoke->signing);
 }
 
 void Program::add_token_commands() {
@@ -223,7 +269,7 @@ void Program::add_driver_commands() {
 
   auto publish = std::make_shared<PublishOptions>();
   app = command(&app_, "publish", "Upload a release, all variants at once",
-                "mpyd publish thermo-*.mpy --hardware-id hat:Meadow%20Instruments:0042 \\\n"
+                "mpyd publish thermo --hardware-id hat:Meadow%20Instruments:0042 \\\n"
                 "    --name thermo --version 1.0.0 --key thermo.key --root root.mpyd",
                 publish, run_publish);
   add_driver_options(app, publish->driver);
@@ -266,19 +312,27 @@ void Program::add_eeprom_commands() {
   CLI::App* eeprom = group("eeprom", "Images of ID EEPROMs");
   auto build = std::make_shared<EepromBuildOptions>();
   CLI::App* app =
-      command(eeprom, "build", "Build a HAT+ image",
+      command(eeprom, "build", "Build a HAT or HAT+ image",
               "mpyd eeprom build --hardware-id hat:Meadow%20Instruments:0042 --revision 3 \\\n"
               "    --package thermo-1.0.0-6.3-armv7m.mpkg --size 8192 --out thermo.eep",
               build, run_eeprom_build);
   add_hardware_id(app, build->hardware_id);
   app->add_option("--vendor", build->vendor, "Vendor, as it is written")->excludes("--hardware-id");
   app->add_option("--product-id", build->product_id, "Four hex digits")->excludes("--hardware-id");
-  app->add_option("--product-name", build->product_name, "For people");
-  app->add_option("--revision", build->revision, "Board revision")->capture_default_str();
-  app->add_option("--serial", build->serial, "UUID of this board");
-  app->add_option("--package", build->package_file, ".mpkg to put on the board");
+  app->add_option("--product,--product-name", build->product_name, "Product, for people");
+  app->add_option("--revision,--product-version", build->revision, "Board revision")
+      ->capture_default_str();
+  app->add_option("--serial,--uuid", build->serial, "UUID of this board");
+  app->add_option("--format", build->format, "hat+ or hat, the format's version 1")
+      ->capture_default_str();
+  app->add_option("--atom", build->atoms,
+                  "Atom for other readers, TYPE:FILE, e.g. 2:gpio.bin; may be repeated")
+      ->allow_extra_args(false);
   app->add_option("--config", build->config_file, "Configuration data for the driver, <= 1 KiB");
-  app->add_option("--size", build->size, "Pad with 0xff to the size of the EEPROM");
+  app->add_option("--package", build->package_files,
+                  ".mpkg to put on the board; may be repeated, one per ABI")
+      ->allow_extra_args(false);
+  app->add_option("--size", build->size, "Pad with 0xff to this size of the EEPROM, in bytes");
   app->add_option("--out", build->out_file, "File to write")->required();
 
   auto identify = std::make_shared<EepromIdentifyOptions>();

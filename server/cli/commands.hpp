@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "protocol/trust/documents.hpp"
 #include "server/app/app.hpp"
 #include "server/cli/admin_client.hpp"
 #include "server/cli/output.hpp"
@@ -56,6 +57,30 @@ struct TrustDelegateOptions {
 };
 Outcome<void> run_trust_delegate(const TrustDelegateOptions& options, const Output& out);
 
+struct TrustFloorOptions {
+  SigningOptions signing;
+  std::string hardware_id;
+  std::uint32_t release = 0;
+};
+Outcome<void> run_trust_floor(const TrustFloorOptions& options, const Output& out);
+
+struct TrustApproveOptions {
+  SigningOptions signing;
+  std::string hardware_id;
+  std::vector<std::string> digests;
+  std::optional<trust::ReleaseMode> mode;  // absent: as it was
+};
+Outcome<void> run_trust_approve(const TrustApproveOptions& options, const Output& out);
+
+// A publisher's key, for all hardware IDs; or packages of one hardware ID.
+struct TrustRevokeOptions {
+  SigningOptions signing;
+  std::string publisher;  // .pub file or hex
+  std::string hardware_id;
+  std::vector<std::string> digests;
+};
+Outcome<void> run_trust_revoke(const TrustRevokeOptions& options, const Output& out);
+
 struct TokenCreateOptions {
   ServerOptions server;
   std::string name;
@@ -73,7 +98,7 @@ Outcome<void> run_token_revoke(const TokenRevokeOptions& options, const Output& 
 
 // What pack and publish say of a driver.
 struct DriverOptions {
-  std::vector<std::string> files;  // FILE.mpy[:float=soft,repr=C] or FILE.mpkg
+  std::vector<std::string> files;  // FILE.mpy[:float=soft,repr=C], FILE.mpkg or a folder
   std::string hardware_id;
   std::string revisions;  // A-B, A or A-; empty: all
   std::string name;
@@ -109,8 +134,10 @@ struct EepromBuildOptions {
   std::string product_name;
   std::string product_id;  // four hex digits
   std::uint32_t revision = 0;
-  std::string serial;  // UUID; empty: none
-  std::string package_file;
+  std::string serial;              // UUID; empty: none
+  std::string format = "hat+";     // or hat
+  std::vector<std::string> atoms;  // TYPE:FILE
+  std::vector<std::string> package_files;
   std::string config_file;
   std::uint32_t size = 0;  // pad with 0xff to this size; 0: not padded
   std::string out_file;

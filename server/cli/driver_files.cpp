@@ -1,11 +1,15 @@
 #include "server/cli/driver_files.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <ctime>
+#include <filesystem>
+#include <optional>
 
 #include "protocol/crypto.hpp"
 #include "protocol/mpy/header.hpp"
 #include "protocol/package/key_block.hpp"
+#include "server/cli/driver_folder.hpp"
 #include "server/cli/passphrase.hpp"
 #include "server/util/file.hpp"
 
@@ -49,21 +53,69 @@ Outcome<void> apply_overrides(std::string_view overrides, Abi& abi) {
   return {};
 }
 
+// One file to read.
+struct Argument {
+  std::string path;
+  std::string overrides;
+  std::optional<Arch> folder_arch;  // of a file found in a folder
+};
+
 // The overrides start at the last colon, if key=value follows it.
-std::pair<std::string, std::string> split_argument(const std::string& argument) {
+Argument split_argument(const std::string& argument) {
   const std::size_t colon = argument.rfind(':');
   if (colon == std::string::npos || argument.find('=', colon) == std::string::npos ||
       argument.find('/', colon) != std::string::npos)
-    return {argument, {}};
-  return {argument.substr(0, colon), argument.substr(colon + 1)};
+    return {argument, {}, {}};
+  return {argument.substr(0, colon), argument.substr(colon + 1), {}};
+}
+
+bool is_same_file(const std::string& a, const std::string& b) {
+  std::error_code ignored;
+  return std::filesystem::equivalent(a, b, ignored);
+}
+
+// Puts the variants of folders in their place, but for those that are named by themselves.
+Outcome<std::vector<Argument>> expand_folders(const std::vector<std::string>& arguments) {
+  std::vector<Argument> files;
+  std::vector<Argument> found;
+  for (const std::string& text : arguments) {
+    Argument argument = split_argument(text);
+    std::error_code ignored;
+    if (!std::filesystem::is_directory(argument.path, ignored)) {
+      files.push_back(std::move(argument));
+      continue;
+    }
+    if (!argument.overrides.empty())
+      return failure(Errc::invalid_argument,
+                     argument.path + " is a folder; what it holds differs in ABI",
+                     "name the file beside it, as in DIR DIR/armv7emsp/NAME.mpy:float=soft");
+    MPYD_TRY_ASSIGN(const std::vector<FolderVariant> variants, find_variants(argument.path));
+    for (const FolderVariant& variant : variants) found.push_back({variant.path, {}, variant.arch});
+  }
+  std::erase_if(found, [&](const Argument& in_folder) {
+    return std::any_of(files.begin(), files.end(), [&](const Argument& named) {
+      return is_same_file(named.path, in_folder.path);
+    });
+  });
+  files.insert(files.begin(), found.begin(), found.end());
+  return files;
 }
 
 Outcome<MpyFile> read_mpy(const std::string& path, ByteVector bytes, std::string_view overrides) {
   MPYD_TRY_ASSIGN(const mpy::Header header, lift(mpy::parse_header(bytes), "the .mpy header"));
   MpyFile file{path, std::move(bytes), header.abi, {}};
   MPYD_TRY(apply_overrides(overrides, file.abi));
+  const bool is_float_said = file.abi.float_abi != FloatAbi::unspecified;
   file.abi = with_defaults(file.abi);
-  MPYD_TRY(check_mpy(file.bytes, file.abi));
+  MPYD_TRY_ASSIGN(const mpy::Facts facts, check_mpy(file.bytes, file.abi));
+  if (facts.floats_cross && file.abi.float_abi == FloatAbi::none && !is_float_said)
+    return failure(Errc::invalid_argument,
+                   "its code passes C floats to or from MicroPython, so it does not fit every "
+                   "firmware, as the default for " +
+                       std::string(arch_name(file.abi.arch)) + " says",
+                   "say how it was compiled: " + path +
+                       ":float=soft or :float=hard (or none, if "
+                       "you know better)");
   file.plain_digest = crypto::sha256(file.bytes);
   return file;
 }
@@ -122,8 +174,8 @@ bool MpkgFile::is_sealed_to(const ExchangeKey& recipient) const {
 
 Outcome<DriverFiles> read_driver_files(const std::vector<std::string>& arguments) {
   DriverFiles out;
-  for (const std::string& argument : arguments) {
-    const auto [path, overrides] = split_argument(argument);
+  MPYD_TRY_ASSIGN(const std::vector<Argument> files, expand_folders(arguments));
+  for (const auto& [path, overrides, folder_arch] : files) {
     MPYD_TRY_ASSIGN(ByteVector bytes, read_file(path, kFileBytesMax));
     const bool is_mpkg = as_text(bytes).starts_with("mpyd");
     if (is_mpkg && !overrides.empty())
@@ -132,6 +184,10 @@ Outcome<DriverFiles> read_driver_files(const std::vector<std::string>& arguments
       MPYD_TRY(explain_as(read_mpkgs(path, bytes, out.mpkgs), path));
     } else {
       MPYD_TRY_ASSIGN(MpyFile file, explain_as(read_mpy(path, std::move(bytes), overrides), path));
+      if (folder_arch && file.abi.arch != *folder_arch)
+        return failure(Errc::wrong_abi,
+                       path + " is for " + std::string(format_abi(file.abi).view()) +
+                           ", but lies in the folder of " + std::string(arch_name(*folder_arch)));
       out.mpys.push_back(std::move(file));
     }
   }

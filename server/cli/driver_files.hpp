@@ -33,9 +33,12 @@ struct DriverFiles {
   std::vector<MpkgFile> mpkgs;
 };
 
-// `FILE`, or `FILE:float=none|soft|hard,repr=A|B|C|D` for a .mpy.
-// Errors: not_found, io, limit, those of mpy::parse_header and check_package, invalid_argument (a
-// file that is neither, unknown overrides), conflict (two files of one ABI).
+// `FILE`, or `FILE:float=none|soft|hard,repr=A|B|C|D` for a .mpy, or a folder of variants
+// (driver_folder.hpp). A file of the folder that is named beside it is taken as it is named there:
+// `DIR DIR/armv7emsp/NAME.mpy:float=soft`.
+// Errors: those of find_variants; not_found, io, limit, those of mpy::parse_header and
+// check_package, invalid_argument (a file that is neither, unknown overrides), wrong_abi (a file in
+// the folder of another arch), conflict (two files of one ABI).
 Outcome<DriverFiles> read_driver_files(const std::vector<std::string>& arguments);
 
 // The manifest fields all variants share; `release` is set where it is known.

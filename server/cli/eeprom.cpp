@@ -1,9 +1,12 @@
 // mpyd eeprom: images of ID EEPROMs.
 #include <algorithm>
+#include <bit>
 #include <charconv>
-#include <optional>
+#include <vector>
 
+#include "protocol/eeprom/hat_layout.hpp"
 #include "protocol/eeprom/hat_writer.hpp"
+#include "protocol/eeprom/record.hpp"
 #include "protocol/limits.hpp"
 #include "server/cli/commands.hpp"
 #include "server/cli/eeprom_text.hpp"
@@ -14,7 +17,8 @@
 namespace mpyd::server::cli {
 namespace {
 
-constexpr std::size_t kMpkgBytesMax = 2 * kPackageBytesMax;
+// The layout has a byte for the length of each.
+constexpr std::size_t kStringBytesMax = 255;
 
 std::string percent_decoded(std::string_view text) {
   std::string out;
@@ -44,6 +48,12 @@ struct Identity {
   std::uint16_t product_id = 0;
 };
 
+Outcome<void> check_length(std::string_view what, const std::string& text) {
+  if (text.size() <= kStringBytesMax) return {};
+  return failure(Errc::limit, std::string(what) + " has " + std::to_string(text.size()) +
+                                  " bytes; there is room for " + std::to_string(kStringBytesMax));
+}
+
 Outcome<Identity> identity_of(const EepromBuildOptions& options) {
   std::string vendor = options.vendor;
   std::string product = options.product_id;
@@ -59,8 +69,21 @@ Outcome<Identity> identity_of(const EepromBuildOptions& options) {
   if (vendor.empty())
     return failure(Errc::invalid_argument, "whose board is it?",
                    "give --hardware-id hat:VENDOR:PRODUCT, or --vendor and --product-id");
+  MPYD_TRY(check_length("the vendor", vendor));
+  MPYD_TRY(check_length("the product", options.product_name));
   MPYD_TRY_ASSIGN(const std::uint16_t product_id, parse_product_id(product));
+  const auto id = HardwareId::make("hat", vendor, product);
+  if (!id)
+    return failure(id.error(), "the hardware ID of the vendor " + vendor,
+                   "a hardware ID has at most " + std::to_string(kHardwareIdMax) +
+                       " bytes, percent-encoding included");
   return Identity{std::move(vendor), product_id};
+}
+
+Outcome<eeprom::HatFormat> parse_format(const std::string& text) {
+  if (text == "hat") return eeprom::HatFormat::hat;
+  if (text == "hat+") return eeprom::HatFormat::hat_plus;
+  return failure(Errc::invalid_argument, "--format " + text + " is unknown", "it is hat+ or hat");
 }
 
 Outcome<std::array<std::byte, 16>> parse_uuid(std::string text) {
@@ -75,21 +98,118 @@ Outcome<std::array<std::byte, 16>> parse_uuid(std::string text) {
   return out;
 }
 
-// The one package of a .mpkg file, whole.
-Outcome<PackageView> single_package(const ByteVector& file, const std::string& path) {
-  MPYD_TRY_ASSIGN(const std::vector<PackageView> views, with_context(split_mpkg(file), path));
-  if (views.size() != 1)
-    return failure(Errc::invalid_argument, path + " holds several packages; an EEPROM has one");
-  MPYD_TRY(with_context(check_package(views.front().package), path));
-  return views.front();
+// Why an atom that somebody else reads may not be written; empty: it may.
+std::string trouble_with_atom(std::uint32_t type, Bytes data) {
+  if (type == 0 || type >= 0xffff) return "types are 1 to 65534";
+  if (type == eeprom::kVendorAtom) return "the vendor atom is made from the other options";
+  if (type == eeprom::kGpioMapAtom && data.size() != eeprom::kGpioMapBytes)
+    return "a GPIO map has " + std::to_string(eeprom::kGpioMapBytes) + " bytes, this one " +
+           std::to_string(data.size());
+  if (type == eeprom::kCustomAtom && parse_record_header(data))
+    return "it starts like a record of mpyd; --package and --config write those";
+  return {};
+}
+
+struct ForeignAtom {
+  std::uint16_t type = 0;
+  ByteVector data;
+};
+
+Outcome<ForeignAtom> read_atom(const std::string& argument) {
+  std::uint32_t type = 0;
+  const char* const end = argument.data() + argument.size();
+  const auto [after, error] = std::from_chars(argument.data(), end, type);
+  if (error != std::errc() || after == end || *after != ':')
+    return failure(Errc::invalid_argument, "not an atom: " + argument, "write TYPE:FILE");
+  MPYD_TRY_ASSIGN(ByteVector data, read_file(std::string(after + 1, end), kEepromBytesMax));
+  if (const std::string trouble = trouble_with_atom(type, data); !trouble.empty())
+    return failure(Errc::invalid_argument, "--atom " + argument + ": " + trouble);
+  return ForeignAtom{static_cast<std::uint16_t>(type), std::move(data)};
+}
+
+struct OnBoard {
+  Abi abi;
+  ByteVector package;
+  ByteVector key_block;
+};
+
+// The packages of all files, in the order in which a motherboard shall weigh them.
+Outcome<std::vector<OnBoard>> read_packages(const std::vector<std::string>& paths) {
+  std::vector<OnBoard> out;
+  for (const std::string& path : paths) {
+    MPYD_TRY_ASSIGN(const ByteVector file, read_file(path, kEepromBytesMax));
+    MPYD_TRY_ASSIGN(const std::vector<PackageView> views, with_context(split_mpkg(file), path));
+    for (const PackageView& view : views) {
+      MPYD_TRY_ASSIGN(const CheckedPackage checked,
+                      with_context(check_package(view.package), path));
+      const Abi& abi = checked.head.manifest.abi;
+      for (const OnBoard& other : out)
+        if (format_abi(other.abi) == format_abi(abi))
+          return failure(Errc::conflict,
+                         "two packages are for " + std::string(format_abi(abi).view()),
+                         "a motherboard takes the first that fits: give one per ABI");
+      out.push_back({abi, to_vector(view.package), to_vector(view.key_block)});
+    }
+  }
+  std::stable_sort(out.begin(), out.end(), [](const OnBoard& a, const OnBoard& b) {
+    return specificity(a.abi) > specificity(b.abi);
+  });
+  return out;
+}
+
+// What goes on the board, read from its files.
+struct Content {
+  std::vector<ForeignAtom> atoms;
+  std::vector<OnBoard> packages;
+  ByteVector configuration;
+};
+
+Outcome<Content> read_content(const EepromBuildOptions& options) {
+  Content content;
+  for (const std::string& argument : options.atoms) {
+    MPYD_TRY_ASSIGN(ForeignAtom atom, read_atom(argument));
+    content.atoms.push_back(std::move(atom));
+  }
+  MPYD_TRY_ASSIGN(content.packages, read_packages(options.package_files));
+  if (!options.config_file.empty()) {
+    MPYD_TRY_ASSIGN(content.configuration, read_file(options.config_file, kConfigMax));
+  }
+  return content;
+}
+
+// Writes into an image as large as EEPROMs get, cut to what is used.
+Outcome<ByteVector> build_image(eeprom::HatContent head, const Content& content) {
+  std::vector<eeprom::HatAtom> atoms;
+  for (const ForeignAtom& atom : content.atoms) atoms.push_back({atom.type, atom.data});
+  std::vector<eeprom::HatPackage> packages;
+  for (const OnBoard& one : content.packages) packages.push_back({one.package, one.key_block});
+  head.atoms = atoms;
+  head.packages = packages;
+  head.configuration = content.configuration;
+  ByteVector image(kEepromBytesMax);
+  const auto used = eeprom::write_hat(head, image);
+  if (!used && used.error() == Errc::limit)
+    return failure(Errc::limit,
+                   "it is too much for one EEPROM of at most " + std::to_string(kEepromBytesMax) +
+                       " bytes and " + std::to_string(eeprom::kAtomsMax) + " atoms",
+                   "leave out a package; a key block counts as an atom too");
+  if (!used) return mpyd::fail(Failure(used.error()));
+  image.resize(*used);
+  return image;
 }
 
 // `image` fits into `size` bytes and is padded as an erased EEPROM reads.
 Outcome<void> pad(ByteVector& image, std::uint32_t size) {
   if (size == 0) return {};
+  if (size > kEepromBytesMax)
+    return failure(Errc::limit, "--size " + std::to_string(size) + ": an ID EEPROM has at most " +
+                                    std::to_string(kEepromBytesMax) + " bytes");
   if (image.size() > size)
-    return failure(Errc::limit, "the image has " + std::to_string(image.size()) +
-                                    " bytes, the EEPROM " + std::to_string(size));
+    return failure(Errc::limit,
+                   "the image has " + std::to_string(image.size()) + " bytes, the EEPROM " +
+                       std::to_string(size),
+                   "leave out a package, or take an EEPROM of " +
+                       std::to_string(std::bit_ceil(image.size())) + " bytes");
   image.resize(size, std::byte{0xff});
   return {};
 }
@@ -98,35 +218,21 @@ Outcome<void> pad(ByteVector& image, std::uint32_t size) {
 
 Outcome<void> run_eeprom_build(const EepromBuildOptions& options, const Output& out) {
   MPYD_TRY_ASSIGN(const Identity identity, identity_of(options));
+  MPYD_TRY_ASSIGN(const eeprom::HatFormat format, parse_format(options.format));
   MPYD_TRY_ASSIGN(const auto uuid, parse_uuid(options.serial));
-  if (options.revision > 0xffff)
-    return failure(Errc::invalid_argument, "a HAT's revision is at most 65535");
-  ByteVector mpkg;
-  PackageView package;
-  if (!options.package_file.empty()) {
-    MPYD_TRY_ASSIGN(mpkg, read_file(options.package_file, kMpkgBytesMax));
-    MPYD_TRY_ASSIGN(package, single_package(mpkg, options.package_file));
-  }
-  ByteVector config;
-  if (!options.config_file.empty()) {
-    MPYD_TRY_ASSIGN(config, read_file(options.config_file, kConfigMax));
-  }
-
-  ByteVector image(kEepromBytesMax);
-  const eeprom::HatContent content{
-      .vendor = identity.vendor,
-      .product = options.product_name,
-      .product_id = identity.product_id,
-      .product_version = static_cast<std::uint16_t>(options.revision),
-      .uuid = uuid,
-      .package = package.package,
-      .key_block = package.key_block,
-      .configuration = config,
-  };
-  MPYD_TRY_ASSIGN(const std::size_t used, lift(eeprom::write_hat(content, image), "EEPROM image"));
-  image.resize(used);
+  if (options.revision > 0xffff) return failure(Errc::limit, "a HAT's revision is at most 65535");
+  MPYD_TRY_ASSIGN(const Content content, read_content(options));
+  MPYD_TRY_ASSIGN(ByteVector image,
+                  build_image({.format = format,
+                               .vendor = identity.vendor,
+                               .product = options.product_name,
+                               .product_id = identity.product_id,
+                               .product_version = static_cast<std::uint16_t>(options.revision),
+                               .uuid = uuid},
+                              content));
+  const std::size_t used = image.size();
   MPYD_TRY(pad(image, options.size));
-  // Read back by the rules a motherboard applies, package included, before anyone flashes it.
+  // Read back by the rules a motherboard applies, packages included, before anyone flashes it.
   MPYD_TRY_ASSIGN(EepromReport report, explain_as(report_eeprom(image), "the image just built"));
   MPYD_TRY(write_file(options.out_file, image, 0644));
   report.json["file"] = options.out_file;

@@ -1,6 +1,7 @@
 #include "server/cli/eeprom_text.hpp"
 
 #include <algorithm>
+#include <boost/json/array.hpp>
 
 #include "protocol/eeprom/identify.hpp"
 #include "protocol/package/key_block.hpp"
@@ -24,18 +25,34 @@ std::string serial_text(const Serial& serial) {
   return hex;
 }
 
-Outcome<void> add_package(Bytes image, const eeprom::BoardIdentity& board, EepromReport& report) {
-  if (board.package.length == 0) return {};
-  const Bytes key_block = part_of(image, board.key_block);
-  if (!key_block.empty()) MPYD_TRY(key_block_bytes(key_block));
-  MPYD_TRY_ASSIGN(const CheckedPackage package, check_package(part_of(image, board.package)));
-  report.json["package"] = package_json(package, key_block);
-  report.text += package_text(package, key_block);
-  if (!(package.head.manifest.hardware_id == board.hardware_id))
-    return failure(Errc::wrong_hardware, "the package on the EEPROM is for " +
-                                             std::string(package.head.manifest.hardware_id.view()) +
-                                             ", the board is " +
-                                             std::string(board.hardware_id.view()));
+Outcome<void> check_board(const Manifest& manifest, const eeprom::BoardIdentity& board) {
+  if (!(manifest.hardware_id == board.hardware_id))
+    return failure(Errc::wrong_hardware,
+                   "the package on the EEPROM is for " + std::string(manifest.hardware_id.view()) +
+                       ", the board is " + std::string(board.hardware_id.view()));
+  if (board.revision < manifest.revision_min || board.revision > manifest.revision_max)
+    return failure(Errc::wrong_hardware, "the package on the EEPROM is for revisions " +
+                                             std::to_string(manifest.revision_min) + " to " +
+                                             std::to_string(manifest.revision_max) +
+                                             ", the board has revision " +
+                                             std::to_string(board.revision));
+  return {};
+}
+
+// Every package on the board, in their order.
+Outcome<void> add_packages(Bytes image, eeprom::BoardIdentity board, EepromReport& report) {
+  eeprom::ImageSource source(image);
+  boost::json::array packages;
+  for (bool more = board.package.length != 0; more;) {
+    const Bytes key_block = part_of(image, board.key_block);
+    if (!key_block.empty()) MPYD_TRY(key_block_bytes(key_block));
+    MPYD_TRY_ASSIGN(const CheckedPackage package, check_package(part_of(image, board.package)));
+    MPYD_TRY(check_board(package.head.manifest, board));
+    packages.emplace_back(package_json(package, key_block));
+    report.text += package_text(package, key_block);
+    MPYD_TRY_ASSIGN(more, eeprom::next_package(source, board));
+  }
+  report.json["packages"] = std::move(packages);
   return {};
 }
 
@@ -52,13 +69,12 @@ Outcome<EepromReport> report_eeprom(Bytes image) {
   const std::string serial = serial_text(board->serial);
   const std::string config = to_base64(part_of(image, board->configuration));
   EepromReport report;
-  report.json = {{"kind", "eeprom"},     {"hardware_id", id},       {"revision", board->revision},
-                 {"serial", serial},     {"configuration", config}, {"package", nullptr},
-                 {"bytes", image.size()}};
+  report.json = {{"kind", "eeprom"}, {"hardware_id", id},       {"revision", board->revision},
+                 {"serial", serial}, {"configuration", config}, {"bytes", image.size()}};
   report.text = "hardware ID    " + id + "\nrevision       " + std::to_string(board->revision) +
                 "\nserial         " + (serial.empty() ? "none" : serial) + "\nconfiguration  " +
                 std::to_string(board->configuration.length) + " bytes\n";
-  MPYD_TRY(add_package(image, *board, report));
+  MPYD_TRY(add_packages(image, *board, report));
   return report;
 }
 

@@ -14,8 +14,9 @@ struct EepromReport {
   std::string text;
 };
 
-// Identifies the image and checks the package on it to its end.
-// Errors: those of eeprom::identify (with the first bytes), check_package and key_block_bytes.
+// Identifies the image and checks every package on it to its end.
+// Errors: those of eeprom::identify (with the first bytes), check_package and key_block_bytes;
+// wrong_hardware (a package for another board or revision).
 Outcome<EepromReport> report_eeprom(Bytes image);
 
 }  // namespace mpyd::server::cli

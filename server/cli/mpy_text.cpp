@@ -97,7 +97,7 @@ std::string mpy_text(const mpy::Facts& facts, Bytes file) {
                     (facts.abi.is_native() ? "native code, " : "bytecode, ") +
                     std::to_string(file.size()) + " bytes\n";
   out += "holds      " + code_text(facts) + "\n";
-  out += "RAM        about " + std::to_string(facts.ram_bytes) + " bytes to load it\n";
+  out += "RAM        at least " + std::to_string(facts.ram_bytes) + " bytes to load it\n";
   out += (exact ? "exports    " : "names      ") + names_text(facts) + "\n";
   out += "driver     " + interface_text(facts) + "\n";
   if (facts.floats_cross)

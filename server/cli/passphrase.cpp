@@ -26,7 +26,7 @@ Result<LockedBytes> locked_line(MutableBytes text) {
 }
 
 Result<LockedBytes> read_passphrase(const std::string& file) {
-  MPYD_TRY_ASSIGN(ByteVector text, read_file(file, kPassphraseBytesMax));
+  MPYD_TRY_ASSIGN(ByteVector text, read_file_or_pipe(file, kPassphraseBytesMax));
   return with_context(locked_line(text), file);
 }
 

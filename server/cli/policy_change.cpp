@@ -58,10 +58,9 @@ Outcome<void> apply_entry(const SigningOptions& options, const SigningBase& base
   Policy after = policy_of(base);
   const std::string shown = entry_change(after.entries.find(entry.hardware_id), entry);
   MPYD_TRY(after.entries.put(entry));
-  return apply_policy(options, base, after, shown,
-                      {{"hardware_id", std::string(entry.hardware_id.view())},
-                       {"entry", entry_json(entry)}},
-                      out);
+  return apply_policy(
+      options, base, after, shown,
+      {{"hardware_id", std::string(entry.hardware_id.view())}, {"entry", entry_json(entry)}}, out);
 }
 
 }  // namespace mpyd::server::cli

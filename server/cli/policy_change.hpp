@@ -19,9 +19,9 @@ Policy policy_of(const SigningBase& base);
 // The entry to change. Errors: not_found, with the command that makes one.
 Outcome<trust::PolicyEntry> find_entry(const Policy& policy, const std::string& hardware_id);
 
-// Shows `shown` and the new Merkle root, asks, signs, sends, and prints `answer` with version, epoch,
-// expiry and `changed`. Nothing is signed if `after` says what is in force already.
-// Errors: invalid_argument (not confirmed), those of sign_and_send.
+// Shows `shown` and the new Merkle root, asks, signs, sends, and prints `answer` with version,
+// epoch, expiry and `changed`. Nothing is signed if `after` says what is in force already. Errors:
+// invalid_argument (not confirmed), those of sign_and_send.
 Outcome<void> apply_policy(const SigningOptions& options, const SigningBase& base,
                            const Policy& after, const std::string& shown,
                            boost::json::object answer, const Output& out);

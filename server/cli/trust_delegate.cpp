@@ -25,8 +25,9 @@ Outcome<trust::PolicyEntry> make_entry(const TrustDelegateOptions& options,
     return failure(Errc::invalid_argument, "--threshold is between 1 and the number of publishers");
   entry.threshold = options.threshold;
   if (options.floor && *options.floor < entry.floor_release)
-    return failure(Errc::rollback, "the floor is release " + std::to_string(entry.floor_release) +
-                                       " already; it never goes down",
+    return failure(Errc::rollback,
+                   "the floor is release " + std::to_string(entry.floor_release) +
+                       " already; it never goes down",
                    "only a new epoch, signed by root, starts floors anew");
   if (options.floor) entry.floor_release = *options.floor;
   entry.eeprom_packages = !options.no_eeprom;

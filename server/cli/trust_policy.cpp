@@ -19,9 +19,8 @@ template <class List, class Value>
 Outcome<void> add_once(List& list, const Value& value, std::string_view what) {
   if (std::find(list.begin(), list.end(), value) != list.end()) return {};
   if (list.push_back(value)) return {};
-  return failure(Errc::limit,
-                 "there is no room for another of the " + std::string(what) + " (at most " +
-                     std::to_string(list.size()) + ")");
+  return failure(Errc::limit, "there is no room for another of the " + std::string(what) +
+                                  " (at most " + std::to_string(list.size()) + ")");
 }
 
 template <class List, class Value>

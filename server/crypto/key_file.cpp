@@ -98,7 +98,7 @@ Result<LoadedKey> load(const std::string& path, KeyRole role,
                        const PassphraseProvider& passphrase) {
   MPYD_TRY(refuse_readable_by_others(path));
   WipedFile file;
-  MPYD_TRY_ASSIGN(file.bytes, read_file(path, kKeyFileBytesMax));
+  MPYD_TRY_ASSIGN(file.bytes, read_file_or_pipe(path, kKeyFileBytesMax));
   WipedMessage message;
   v1::KeyFile& parsed = message.fields;
   MPYD_TRY(with_context(parse_key_file(file.bytes, parsed), path));

@@ -22,6 +22,11 @@ std::string title(const Manifest& manifest) {
          " for " + std::string(format_abi(manifest.abi).view());
 }
 
+Error too_many_variants() {
+  return Error(Errc::limit,
+               "a release has at most " + std::to_string(kVariantsPerReleaseMax) + " variants");
+}
+
 bool same_release(const Manifest& a, const Manifest& b) {
   return a.hardware_id == b.hardware_id && a.driver_name == b.driver_name &&
          a.version == b.version && a.release == b.release && a.revision_min == b.revision_min &&
@@ -64,9 +69,7 @@ Result<Checked> check_one(const PackageView& bytes, const TrustView& view,
 Result<std::vector<Checked>> check_all(Bytes body, const TrustView& view,
                                        const ExchangeKeyPair& server_key) {
   MPYD_TRY_ASSIGN(const auto parts, split_mpkg(body));
-  if (parts.size() > kVariantsPerReleaseMax)
-    return fail(Errc::limit,
-                "a release has at most " + std::to_string(kVariantsPerReleaseMax) + " variants");
+  if (parts.size() > kVariantsPerReleaseMax) return fail(too_many_variants());
   std::vector<Checked> out;
   for (const PackageView& part : parts) {
     MPYD_TRY_ASSIGN(Checked checked, check_one(part, view, server_key));
@@ -139,6 +142,7 @@ Result<PublishReport> store_all(Transaction& tx, const std::vector<Checked>& pac
   MPYD_TRY_ASSIGN(const Release* const place, find_place(present, report.release));
   if (place == nullptr) MPYD_TRY(tx.releases().add(report.release));
 
+  std::size_t variants = place == nullptr ? 0 : place->variants.size();
   boost::json::array digests;
   for (const Checked& package : packages) {
     const Variant variant = variant_of(package);
@@ -149,6 +153,7 @@ Result<PublishReport> store_all(Transaction& tx, const std::vector<Checked>& pac
                                       to_hex(stored->digest.bytes()) + "); raise the version");
     report.items.push_back({stored != nullptr ? *stored : variant, stored != nullptr});
     if (stored != nullptr) continue;
+    if (++variants > kVariantsPerReleaseMax) return fail(too_many_variants());
     MPYD_TRY(tx.packages().add(variant.digest, package.bytes.package, package.bytes.key_block));
     MPYD_TRY(tx.releases().add_variant(report.release, variant));
     digests.emplace_back(to_hex(variant.digest.bytes()));
@@ -192,9 +197,7 @@ Result<PublishReport> PublishService::publish(Bytes body, const std::string& act
 }
 
 Result<MatchReport> PublishService::match(const MatchQuery& query) const {
-  if (query.items.size() > kVariantsPerReleaseMax)
-    return fail(Errc::limit,
-                "a release has at most " + std::to_string(kVariantsPerReleaseMax) + " variants");
+  if (query.items.size() > kVariantsPerReleaseMax) return fail(too_many_variants());
   return store_.get([&](const Snapshot& snapshot) -> Result<MatchReport> {
     MPYD_TRY_ASSIGN(const auto releases, snapshot.releases().of_hardware(query.hardware_id));
     MatchReport report{.highest_release = highest_release(releases)};

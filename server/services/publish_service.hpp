@@ -62,8 +62,9 @@ class PublishService {
                  const ExchangeKeyPair& server_key, const Clock& clock)
       : store_(store), trust_(trust), resolve_(resolve), server_key_(server_key), clock_(clock) {}
 
-  // `body` is concatenated .mpkg, all of one release, one per ABI. On success all of it is on the
-  // disk. Repeating the same bytes is a success.
+  // `body` is concatenated .mpkg, all of one release, one per ABI; in one transaction all of it is
+  // stored or nothing. Repeating the same bytes is a success; an ABI that a published release lacks
+  // is added to it, one it has is never replaced.
   // Errors: those of split_mpkg, open_package, trust::verify_release; untrusted (no policy entry);
   // revoked; malformed (not one release, an ABI twice); limit; conflict (version, release number or
   // ABI is taken by other content).

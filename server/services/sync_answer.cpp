@@ -38,8 +38,7 @@ void add_avoided(const BoardReport& board, const Resolution& resolution, v1::Slo
   held.push_back(board.inventory.eeprom_digest);
   held.push_back(board.inventory.loaded_digest);
   std::ranges::sort(held);
-  const auto repeated = std::ranges::unique(held);
-  held.erase(repeated.begin(), repeated.end());
+  held.erase(std::unique(held.begin(), held.end()), held.end());
   for (const Digest& digest : held)
     if (std::ranges::find(resolution.withdrawn, digest) != resolution.withdrawn.end())
       slot.add_avoid_digests(std::string(as_text(digest.bytes())));

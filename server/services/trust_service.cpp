@@ -17,8 +17,8 @@ Result<EntrySet> check_entries(const trust::TargetsHead& head, std::vector<ByteV
   return set;
 }
 
-// What a new head is held against: an older one is a rollback, the same version with another body is
-// an equivocation.
+// What a new head is held against: an older one is a rollback, the same version with another body
+// is an equivocation.
 trust::HeadInForce in_force_of(const TrustView& view) {
   if (!view.head()) return {};
   const auto document = trust::parse_signed(view.head_document());

@@ -52,6 +52,29 @@ Result<void> sync_directory(const std::string& path) {
   return {};
 }
 
+Error too_large(const std::string& path, std::size_t bytes_max) {
+  return Error(Errc::limit, path + " is larger than " + std::to_string(bytes_max) + " bytes");
+}
+
+// One byte more than allowed is asked for: a file that grows, or a device, is told from one that
+// just fits.
+Result<ByteVector> read_all(int fd, const std::string& path, std::size_t bytes_max) {
+  ByteVector out;
+  while (true) {
+    const std::size_t had = out.size();
+    out.resize(std::min(bytes_max + 1, had + 65536));
+    const ssize_t got = ::read(fd, out.data() + had, out.size() - had);
+    if (got < 0 && errno == EINTR) {
+      out.resize(had);
+      continue;
+    }
+    if (got < 0) return fail(errno_error("cannot read", path));
+    out.resize(had + static_cast<std::size_t>(got));
+    if (out.size() > bytes_max) return fail(too_large(path, bytes_max));
+    if (got == 0) return out;
+  }
+}
+
 // Writes `bytes` into a new temporary file beside `path`; returns its name.
 Result<std::string> write_temporary(const std::string& path, Bytes bytes, mode_t mode) {
   std::string temporary = path + ".XXXXXX";
@@ -103,27 +126,22 @@ Result<void> create_file(const std::string& path, Bytes bytes, mode_t mode) {
 }
 
 Result<ByteVector> read_file(const std::string& path, std::size_t bytes_max) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  // O_NONBLOCK: to open a pipe would wait for its writer.
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!file.valid()) return fail(errno_error("cannot open", path));
   struct stat status {};
   if (::fstat(file.get(), &status) != 0) return fail(errno_error("cannot read", path));
-  if (S_ISDIR(status.st_mode)) return fail(Errc::io, "cannot read " + path + ": it is a directory");
-  // One byte more than allowed: a file that grows, or a device, is told from one that just fits.
-  ByteVector out;
-  while (true) {
-    const std::size_t had = out.size();
-    out.resize(std::min(bytes_max + 1, had + 65536));
-    const ssize_t got = ::read(file.get(), out.data() + had, out.size() - had);
-    if (got < 0 && errno == EINTR) {
-      out.resize(had);
-      continue;
-    }
-    if (got < 0) return fail(errno_error("cannot read", path));
-    out.resize(had + static_cast<std::size_t>(got));
-    if (out.size() > bytes_max)
-      return fail(Errc::limit, path + " is larger than " + std::to_string(bytes_max) + " bytes");
-    if (got == 0) return out;
-  }
+  if (!S_ISREG(status.st_mode))
+    return fail(Errc::io, "cannot read " + path + ": it is not a regular file");
+  if (static_cast<std::uintmax_t>(status.st_size) > bytes_max)
+    return fail(too_large(path, bytes_max));
+  return read_all(file.get(), path, bytes_max);
+}
+
+Result<ByteVector> read_file_or_pipe(const std::string& path, std::size_t bytes_max) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  if (!file.valid()) return fail(errno_error("cannot open", path));
+  return read_all(file.get(), path, bytes_max);
 }
 
 Result<void> make_directory(const std::string& path, mode_t mode) {

@@ -18,8 +18,14 @@ Result<void> create_file(const std::string& path, Bytes bytes, mode_t mode);
 // Replaces `to`, and syncs the directory. Both are in one file system. Errors: not_found, io.
 Result<void> rename_file(const std::string& from, const std::string& to);
 
-// Errors: not_found, io, limit (larger than `bytes_max`; nothing was read).
+// Regular files only: a pipe keeps its reader waiting, and a device may have no end.
+// Errors: not_found, io (also: not a regular file), limit (larger than `bytes_max`; nothing was
+// read).
 Result<ByteVector> read_file(const std::string& path, std::size_t bytes_max);
+
+// For secrets, which people hand over through pipes, as in --passphrase-file <(pass show mpyd).
+// Errors: as read_file.
+Result<ByteVector> read_file_or_pipe(const std::string& path, std::size_t bytes_max);
 
 // Creates one directory with exactly `mode`; one that exists must be empty of group and world
 // rights beyond `mode`. Errors: io, forbidden.

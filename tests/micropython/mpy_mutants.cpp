@@ -1,5 +1,6 @@
-// mpy_mutants OUTPUT FILE...: damages each .mpy in every way that is a cut or one flipped bit, and writes those that
-// mpy::inspect still calls sound to OUTPUT, each as length (u32, little-endian), then bytes. Prints how many.
+// mpy_mutants OUTPUT FILE...: damages each .mpy in every way that is a cut or one flipped bit, and
+// writes those that mpy::inspect still calls sound to OUTPUT, each as length (u32, little-endian),
+// then bytes. Prints how many.
 #include <bit>
 #include <cstdio>
 #include <fstream>

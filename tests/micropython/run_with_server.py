@@ -1,16 +1,19 @@
 #!/usr/bin/python3
-"""run_with_server.py SERVER TEST.py: compiles the drivers of the tests, starts SERVER (scripted_server) with them, and
-runs TEST.py in MicroPython's unix port with a fresh folder and the folder of identity and images as arguments."""
+"""run_with_server.py SERVER TEST.py [MICROPYTHON]: compiles the drivers of the tests, starts SERVER (scripted_server)
+with them, and runs TEST.py in MicroPython's unix port (or in build/MICROPYTHON) with a fresh folder and the folder of
+identity and images as arguments."""
 
 import pathlib
 import subprocess
 import sys
 import tempfile
 
+import big_driver
+
 HERE = pathlib.Path(__file__).resolve().parent
 REPO = HERE.parents[1]
 BUILD = REPO / "build"
-# Image, driver, product, configuration on the EEPROM, variant. One package per product.
+# Image, driver, product, configuration on the EEPROM ("package": that instead), variant. One package per product.
 DRIVERS = (
     ("thermo_x64", "thermo", "0001", "", "thermo/x64/thermo.mpy"),
     ("thermo_any", "thermo", "0002", "", "thermo/any/thermo.mpy"),
@@ -24,20 +27,26 @@ DRIVERS = (
     ("trailing", "thermo", "000c", "", "trailing.mpy"),
     ("hungry", "hungry", "000b", "", "hungry.mpy"),
     ("curious", "curious", "000a", "a configuration", "curious.mpy"),
+    ("big_x64", "big", "000d", "", "big/x64/big.mpy"),
+    ("big_any", "big", "000e", "", "big/any/big.mpy"),
+    ("big_x64_on_board", "big", "000f", "package", "big/x64/big.mpy"),
+    ("big_any_on_board", "big", "0010", "package", "big/any/big.mpy"),
 )
 
 
 def compile_drivers(out):
-    subprocess.run([REPO / "deploy/driver", "build", REPO / "tests/drivers/thermo", "--arch", "x64,any", "--out",
-                    out / "thermo"], check=True, stdout=subprocess.DEVNULL)
+    for name in ("thermo", "relay"):
+        subprocess.run([REPO / "deploy/driver", "build", REPO / "tests/drivers" / name, "--arch", "x64,any", "--out",
+                        out / name], check=True, stdout=subprocess.DEVNULL)
     for source in sorted((HERE / "drivers").glob("*.py")):
         native = ["-march=x64", "-X", "emit=native"] if source.stem == "python_native" else []
         subprocess.run([BUILD / "mpy-cross", *native, "-s", source.name, "-o", out / (source.stem + ".mpy"), source],
                        check=True)
+    big_driver.build(out / "big", REPO / "deploy/driver")
     (out / "trailing.mpy").write_bytes((out / "thermo/any/thermo.mpy").read_bytes() + b"more")
 
 
-def main(server_program, test):
+def main(server_program, test, micropython="micropython-unix"):
     with tempfile.TemporaryDirectory(prefix="mpyd-test-") as folder:
         given = pathlib.Path(folder) / "given"
         given.mkdir()
@@ -47,7 +56,7 @@ def main(server_program, test):
         try:
             if server.stdout.readline() != b"ready\n":
                 return 1
-            return subprocess.run([BUILD / "micropython-unix", HERE / test, folder + "/run", given],
+            return subprocess.run([BUILD / micropython, HERE / test, folder + "/run", given],
                                   stdin=subprocess.DEVNULL).returncode
         finally:
             server.stdin.close()

@@ -3,8 +3,9 @@
 //
 //   scripted_server DIR [IMAGE DRIVER PRODUCT CONFIG FILE.mpy]...
 //
-// Signs every FILE as release 1.0.0 of DRIVER for board PRODUCT (4 hex digits), in chunks of 256
-// bytes, writes DIR/identity and DIR/IMAGE.eep, prints "ready", and serves until standard input
+// Signs every FILE as release 1.0.0 of DRIVER for board PRODUCT (4 hex digits), small ones in
+// chunks of 256 bytes, writes DIR/identity and DIR/IMAGE.eep (with CONFIG as its configuration, or
+// with the package itself if CONFIG is "package"), prints "ready", and serves until standard input
 // ends.
 #include <netinet/in.h>
 #include <poll.h>
@@ -55,6 +56,8 @@ BuiltPackage build(const Driver& driver) {
   manifest.driver_name = parse_driver_name(driver.name).value();
   manifest.version = parse_version("1.0.0").value();
   manifest.abi = with_defaults(mpy::parse_header(mpy).value().abi);
+  manifest.ram_bytes = static_cast<std::uint32_t>(mpy.size());
+  if (mpy.size() > 16384) manifest.chunk_bytes = kChunkBytesDefault;
   return build_package(manifest, mpy, {publisher()}, 1000U + driver.product_id());
 }
 
@@ -62,6 +65,7 @@ void publish(ScriptedServer& server, const Driver& driver, const BuiltPackage& p
   v1::PolicyEntry entry = example_entry({publisher()});
   entry.set_hardware_id(driver.hardware_id());
   entry.set_driver_name(driver.name);
+  entry.set_eeprom_packages(1);
   server.entries[driver.hardware_id()] = entry;
   server.decide(driver.hardware_id(), {.package = &package, .message = "the newest release"});
 }
@@ -118,9 +122,12 @@ void run(const std::string& folder, const std::vector<Driver>& drivers) {
   server.head_body.set_expires_unix_s(server.unix_s + 1'000'000);
   std::deque<BuiltPackage> packages;
   for (const Driver& driver : drivers) {
-    publish(server, driver, packages.emplace_back(build(driver)));
+    const BuiltPackage& package = packages.emplace_back(build(driver));
+    publish(server, driver, package);
+    const bool carries_package = driver.config == "package";
     write_file(folder + "/" + driver.image + ".eep",
-               board_image(driver.product_id(), {}, 3, as_bytes(driver.config)));
+               carries_package ? board_image(driver.product_id(), package.bytes)
+                               : board_image(driver.product_id(), {}, 3, as_bytes(driver.config)));
   }
   server.publish_head();
   unsigned port = 0;

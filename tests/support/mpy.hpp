@@ -10,7 +10,8 @@ namespace mpyd::test {
 inline void append_number(Buffer& out, std::uint32_t value) {
   Buffer groups;
   do {
-    groups.insert(groups.begin(), static_cast<std::byte>((value & 0x7f) | (groups.empty() ? 0 : 0x80)));
+    groups.insert(groups.begin(),
+                  static_cast<std::byte>((value & 0x7f) | (groups.empty() ? 0 : 0x80)));
     value >>= 7;
   } while (value != 0);
   out.insert(out.end(), groups.begin(), groups.end());
@@ -20,10 +21,10 @@ inline void append(Buffer& out, Bytes bytes) { out.insert(out.end(), bytes.begin
 
 // The parts of a native module that a test may want to spoil.
 struct NativeMpy {
-  Buffer header = from_hex("4d06171f");                // armv7m
+  Buffer header = from_hex("4d06171f");                              // armv7m
   Buffer tables = from_hex("0200 08 642e707900 0c 61747461636800");  // d.py, attach
-  Buffer text;                                         // starts with a jump to its end
-  std::uint32_t flags = 0x70;                          // relocations, rodata and bss
+  Buffer text;                 // starts with a jump to its end
+  std::uint32_t flags = 0x70;  // relocations, rodata and bss
   Buffer rodata = from_hex("0000000000000000");
   std::uint32_t bss_bytes = 8;
   Buffer relocations;

@@ -65,16 +65,6 @@ static mpyd_outcome_t outcome_of(mpyd_hosts_t* hosts, const feed_t* feed, mp_obj
                                                                       : MPYD_MODULE_REFUSED;
 }
 
-// Takes over what an abandoned load has left in MicroPython's lists, so that the collector finds
-// it.
-static void adopt_quietly(mpyd_code_t* code) {
-  nlr_buf_t nlr;
-  if (nlr_push(&nlr) == 0) {
-    mpyd_code_adopt(code);
-    nlr_pop();
-  }
-}
-
 static mpyd_outcome_t load_into(mpyd_hosts_t* hosts, feed_t* feed, mp_obj_t* body,
                                 mp_obj_t* exception) {
   mp_reader_t reader = {feed, feed_readbyte, feed_close};
@@ -83,14 +73,15 @@ static mpyd_outcome_t load_into(mpyd_hosts_t* hosts, feed_t* feed, mp_obj_t* bod
     mp_compiled_module_t module = {.context = mpyd_code_context(feed->code)};
     mpyd_code_watch(feed->code);
     mp_raw_code_load(&reader, &module);
-    mpyd_code_adopt(feed->code);
-    *body = mp_make_function_from_proto_fun(module.rc, module.context, NULL);
     // Only the end of the stream proves that all of it was genuine.
     bool left_over = feed->at != feed->end || refill(feed);
+    mpyd_code_adopt(feed->code);
+    *body = mp_make_function_from_proto_fun(module.rc, module.context, NULL);
+    mpyd_code_seal(feed->code);
     nlr_pop();
     return feed->failed ? MPYD_MODULE_STREAM : left_over ? MPYD_MODULE_REFUSED : MPYD_MODULE_OK;
   }
-  adopt_quietly(feed->code);
+  mpyd_code_adopt(feed->code);
   *exception = MP_OBJ_FROM_PTR(nlr.ret_val);
   return outcome_of(hosts, feed, *exception);
 }
@@ -211,5 +202,3 @@ bool mpyd_has_builtin_module(const char* name, size_t len) {
   path[len] = '\0';
   return is_frozen(path, MP_IMPORT_STAT_DIR);
 }
-
-void mpyd_collect(void) { gc_collect(); }

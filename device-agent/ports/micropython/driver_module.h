@@ -56,9 +56,6 @@ mp_obj_t mpyd_handle_new(void);
 void mpyd_handle_open(mp_obj_t handle, mp_obj_t object);
 void mpyd_handle_close(mp_obj_t handle);
 
-// Collects now, so that the memory of what was just dropped is back.
-void mpyd_collect(void);
-
 #ifdef __cplusplus
 }
 #endif

@@ -21,7 +21,8 @@
 // Ports with the default allocator keep text on the GC heap and list it like data. The unix port
 // maps pages and lists them apart. Of any other port we do not know where text lies: its modules
 // stay.
-#if MICROPY_PERSISTENT_CODE_TRACK_FUN_DATA
+#define TEXT_IS_ON_HEAP (MICROPY_PERSISTENT_CODE_TRACK_FUN_DATA)
+#if TEXT_IS_ON_HEAP
 #define TEXT_IS_MAPPED (0)
 #define TEXT_IS_KNOWN  (1)
 #elif defined(UNIX) && !defined(MP_PLAT_COMMIT_EXEC)
@@ -58,21 +59,19 @@ typedef struct _code_record_t {
   struct _code_record_t* next;
   uintptr_t anchor;
   size_t n_blocks;  // blocks on the GC heap
-  size_t n_alloc;
   hidden_block_t* blocks;
 #if TEXT_IS_MAPPED
   mapped_region_t* regions;  // ptr hidden
 #endif
+  bool sealed;  // before that nothing of the module ran, so nothing can refer to it
   bool pinned;
 } code_record_t;
 
 struct _mpyd_code_t {
   mp_module_context_t* context;
   code_record_t* record;
-  size_t n_alloc;
-  void** blocks;  // the record's, in the clear: they live when the anchor does
-  // At mpyd_code_watch():
-  size_t watched_len;
+  mp_obj_t blocks;  // a list in the clear: the registry, and what the loader entered after it
+  mp_obj_t outer;   // while the loader runs: the list that `blocks` stands in for, else MP_OBJ_NULL
 #if TEXT_IS_MAPPED
   mapped_region_t* watched_head;
 #endif
@@ -150,9 +149,11 @@ static void widen(const void* ptr, size_t len) {
 
 mpyd_code_t* mpyd_code_new(mp_module_context_t* context) {
   registry_t* registry = make_registry();
+  mp_obj_t first = MP_OBJ_FROM_PTR(registry);
   check_hooks();
   mpyd_code_t* code = m_new0(mpyd_code_t, 1);
   code->context = context;
+  code->blocks = mp_obj_new_list(1, &first);
   code->record = m_new0(code_record_t, 1);
   code->record->anchor = hide(code);
   code->record->next = registry->head;
@@ -160,51 +161,71 @@ mpyd_code_t* mpyd_code_new(mp_module_context_t* context) {
   return code;
 }
 
+// The loader enters what it allocates in a list of ours, which also leads to the registry. So
+// taking it over later costs no memory.
 void mpyd_code_watch(mpyd_code_t* code) {
-  code->watched_len = tracked_list()->len;
+  code->outer = MP_STATE_PORT(persistent_code_root_pointers);
+  MP_STATE_PORT(persistent_code_root_pointers) = code->blocks;
 #if TEXT_IS_MAPPED
   code->watched_head = MP_STATE_VM(mmap_region_head);
 #endif
 }
 
-static void adopt_block(mpyd_code_t* code, void* ptr) {
-  code_record_t* record = code->record;
-  if (record->n_blocks == record->n_alloc) {
-    size_t grown = record->n_alloc + 4;
-    // Both must have room before either is used; a longer array than n_alloc says does no harm.
-    code->blocks = m_renew(void*, code->blocks, code->n_alloc, grown);
-    code->n_alloc = grown;
-    record->blocks = m_renew(hidden_block_t, record->blocks, record->n_alloc, grown);
-    record->n_alloc = grown;
-  }
-  size_t len = gc_nbytes(ptr);
-  code->blocks[record->n_blocks] = ptr;
-  record->blocks[record->n_blocks].hidden = hide(ptr);
-  record->blocks[record->n_blocks].len = len;
-  record->n_blocks += 1;
-  widen(ptr, len);
-}
-
 void mpyd_code_adopt(mpyd_code_t* code) {
+  if (code->outer == MP_OBJ_NULL) {
+    return;
+  }
+  MP_STATE_PORT(persistent_code_root_pointers) = code->outer;
+  code->outer = MP_OBJ_NULL;
 #if TEXT_IS_MAPPED
   // mp_unix_alloc_exec pushes at the front. Its own list is no place for these any more:
   // mp_unix_free_exec would drop all entries in front of the one it looks for.
   while (MP_STATE_VM(mmap_region_head) != code->watched_head) {
     mapped_region_t* region = MP_STATE_VM(mmap_region_head);
     MP_STATE_VM(mmap_region_head) = region->next;
-    widen(region->ptr, region->len);
     region->ptr = (void*)hide(region->ptr);
     region->next = code->record->regions;
     code->record->regions = region;
   }
 #endif
-  mp_obj_list_t* list = tracked_list();
-  while (list->len > code->watched_len) {
-    adopt_block(code, MP_OBJ_TO_PTR(list->items[list->len - 1]));
-    list->len -= 1;
-    list->items[list->len] = MP_OBJ_NULL;
-  }
 }
+
+void mpyd_code_seal(mpyd_code_t* code) {
+  code_record_t* record = code->record;
+  mp_obj_list_t* list = MP_OBJ_TO_PTR(code->blocks);
+  record->blocks = m_new(hidden_block_t, list->len - 1);
+  record->n_blocks = list->len - 1;
+  for (size_t i = 0; i < record->n_blocks; ++i) {
+    void* block = MP_OBJ_TO_PTR(list->items[i + 1]);
+    record->blocks[i].hidden = hide(block);
+    record->blocks[i].len = gc_nbytes(block);
+    widen(block, record->blocks[i].len);
+  }
+#if TEXT_IS_MAPPED
+  for (mapped_region_t* region = record->regions; region != NULL; region = region->next) {
+    widen(reveal((uintptr_t)region->ptr), region->len);
+  }
+#endif
+  record->sealed = true;
+}
+
+#if TEXT_IS_MAPPED
+// In place of the port's own, which maps first and loses the pages when there is no memory for the
+// entry, and which reports a mapping that failed as one at address 0.
+void __wrap_mp_unix_alloc_exec(size_t min_size, void** ptr, size_t* size);
+void __wrap_mp_unix_alloc_exec(size_t min_size, void** ptr, size_t* size) {
+  mapped_region_t* region = m_new_obj(mapped_region_t);
+  *size = (min_size + 0xfff) & ~(size_t)0xfff;
+  *ptr = mmap(NULL, *size, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (*ptr == MAP_FAILED) {
+    m_malloc_fail(*size);
+  }
+  region->ptr = *ptr;
+  region->len = min_size;
+  region->next = MP_STATE_VM(mmap_region_head);
+  MP_STATE_VM(mmap_region_head) = region;
+}
+#endif
 
 /******************************************************************************/
 // Inside a collection
@@ -295,7 +316,7 @@ __attribute__((no_sanitize_address)) static void pin_from(void** words, size_t n
       continue;
     }
     for (code_record_t* record = registry->head; record != NULL; record = record->next) {
-      record->pinned = record->pinned || points_into(record, word);
+      record->pinned = record->pinned || (record->sealed && points_into(record, word));
     }
   }
 }
@@ -396,4 +417,24 @@ void mpyd_code_watch(mpyd_code_t* code) { (void)code; }
 
 void mpyd_code_adopt(mpyd_code_t* code) { (void)code; }
 
+void mpyd_code_seal(mpyd_code_t* code) { (void)code; }
+
 #endif  // TRACKS_CODE
+
+/******************************************************************************/
+// Room
+
+void mpyd_code_room(bool is_native, size_t* free_bytes, size_t* largest_block) {
+  gc_info_t info;
+  gc_collect();
+  gc_info(&info);
+  *free_bytes = info.free;
+  *largest_block = info.max_free * MICROPY_BYTES_PER_GC_BLOCK;
+#if MICROPY_GC_SPLIT_HEAP_AUTO
+  *free_bytes += info.max_new_split;
+  *largest_block = MAX(*largest_block, info.max_new_split);
+#endif
+  if (is_native && !TEXT_IS_ON_HEAP) {
+    *free_bytes = SIZE_MAX;
+  }
+}

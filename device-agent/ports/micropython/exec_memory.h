@@ -8,6 +8,7 @@
 // finds nothing frees everything.
 //
 // The collector is entered through the linker: -Wl,--wrap=gc_collect_root,--wrap=gc_collect_end.
+// The unix port's allocator of native code is replaced that way too: --wrap=mp_unix_alloc_exec.
 #pragma once
 
 #include "py/bc.h"
@@ -22,8 +23,14 @@ mpyd_code_t* mpyd_code_new(mp_module_context_t* context);
 void mpyd_code_watch(mpyd_code_t* code);
 
 // Hands everything the loader allocated since mpyd_code_watch() to the anchor: executable memory,
-// and what it entered in persistent_code_root_pointers. Raises MemoryError; what is not taken over
-// then stays where upstream MicroPython would have left it, which is safe and leaks.
+// and what it entered in persistent_code_root_pointers. Never raises; harmless without a watch.
 void mpyd_code_adopt(mpyd_code_t* code);
+
+// The module is complete and may run: from here pointers into its code keep it. Raises MemoryError.
+void mpyd_code_seal(mpyd_code_t* code);
+
+// What a module may take now, after a collection: bytes in all (SIZE_MAX: not bounded by the heap,
+// where native code lies elsewhere) and in the largest free block of the heap.
+void mpyd_code_room(bool is_native, size_t* free_bytes, size_t* largest_block);
 
 mp_module_context_t* mpyd_code_context(const mpyd_code_t* code);

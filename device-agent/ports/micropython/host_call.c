@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "py/gc.h"
 #include "py/mperrno.h"
 #include "py/objarray.h"
 #include "py/objexcept.h"
@@ -99,3 +100,5 @@ int mpyd_call(mpyd_hosts_t* hosts, mpyd_method_t method, const mpyd_arg_t* args,
   close_views(args, call + 2, n_args);
   return outcome;
 }
+
+void mpyd_collect(void) { gc_collect(); }

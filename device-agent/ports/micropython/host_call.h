@@ -90,6 +90,9 @@ int mpyd_call(mpyd_hosts_t* hosts, mpyd_method_t method, const mpyd_arg_t* args,
 // Sorts an exception: one of the outcomes above. Keeps a KeyboardInterrupt or SystemExit for later.
 int mpyd_sort_exception(mpyd_hosts_t* hosts, mp_obj_t exception);
 
+// Collects now, so that the memory of what was just dropped is back.
+void mpyd_collect(void);
+
 #ifdef __cplusplus
 }
 #endif

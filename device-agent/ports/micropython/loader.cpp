@@ -1,5 +1,7 @@
 #include "device-agent/ports/micropython/loader.hpp"
 
+#include <algorithm>
+
 extern "C" {
 #include "py/mperrno.h"
 }
@@ -49,6 +51,16 @@ bool ModuleLoader::has_builtin_module(std::string_view name) {
   return mpyd_has_builtin_module(name.data(), name.size());
 }
 
+DriverLoader::Room ModuleLoader::room(bool is_native) {
+  std::size_t free = 0;
+  std::size_t largest_block = 0;
+  mpyd_code_room(is_native, &free, &largest_block);
+  const auto bounded = [](std::size_t bytes) {
+    return static_cast<std::uint32_t>(std::min<std::size_t>(bytes, 0xffffffff));
+  };
+  return {bounded(free), bounded(largest_block)};
+}
+
 bool ModuleLoader::is_gone(mp_obj_t exception) {
   const int outcome = mpyd_sort_exception(&caller_.hosts(), exception);
   return outcome == MP_ENODEV || outcome == MP_EIO;
@@ -72,7 +84,7 @@ Result<void> ModuleLoader::load_and_run(const Request& request, PackageReader& p
   MPYD_TRY(result_of(loaded, stream.error));
 
   const mpyd_outcome_t ran = mpyd_module_run(&caller_.hosts(), code, body, &exception);
-  if (ran == MPYD_MODULE_RAISED) report(kNoSlot, "load", exception);
+  report(kNoSlot, "load", exception);
   return result_of(ran, Errc::internal);
 }
 
@@ -101,17 +113,24 @@ Result<void> ModuleLoader::attach(Module module, unsigned slot) {
   if (outcome != MPYD_MODULE_OK) {
     driver = {};
     report(slot, "attach", exception);
-    caller_.call(MPYD_HOST_DETACHED, which);
+    caller_.call_surely(MPYD_HOST_DETACHED, which);
     return result_of(outcome, Errc::internal);
   }
   const mpyd_arg_t attached[] = {Caller::number(slot), Caller::object(driver.handle)};
-  caller_.call(MPYD_HOST_ATTACHED, attached);
+  if (caller_.call_surely(MPYD_HOST_ATTACHED, attached) != MPYD_CALL_OK) {
+    // A driver that the application never hears of is of no use.
+    let_go(module, slot);
+    return fail(Errc::memory);
+  }
   return {};
 }
 
 void ModuleLoader::detach(Module module, unsigned slot) {
+  if (attached_[slot].handle != MP_OBJ_NULL) let_go(module, slot);
+}
+
+void ModuleLoader::let_go(Module module, unsigned slot) {
   AttachedDriver& driver = attached_[slot];
-  if (driver.handle == MP_OBJ_NULL) return;
   mpyd_handle_close(driver.handle);
   mp_obj_t exception = MP_OBJ_NULL;
   const mpyd_outcome_t outcome =
@@ -120,7 +139,7 @@ void ModuleLoader::detach(Module module, unsigned slot) {
   // A driver that finds its hardware gone has nothing to apologise for.
   if (outcome != MPYD_MODULE_OK && !is_gone(exception)) report(slot, "detach", exception);
   const mpyd_arg_t which[] = {Caller::number(slot)};
-  caller_.call(MPYD_HOST_DETACHED, which);
+  caller_.call_surely(MPYD_HOST_DETACHED, which);
 }
 
 void ModuleLoader::unload(Module module) {

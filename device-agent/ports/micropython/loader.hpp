@@ -21,6 +21,7 @@ class ModuleLoader final : public DriverLoader {
       : caller_(hosts), modules_(modules), attached_(attached) {}
 
   bool has_builtin_module(std::string_view name) override;
+  Room room(bool is_native) override;
   Result<Module> load(const Request& request, PackageReader& package) override;
   Result<void> attach(Module module, unsigned slot) override;
   void detach(Module module, unsigned slot) override;
@@ -29,6 +30,7 @@ class ModuleLoader final : public DriverLoader {
  private:
   Result<void> load_and_run(const Request& request, PackageReader& package, mpyd_code_t*& code);
   bool is_gone(mp_obj_t exception);
+  void let_go(Module module, unsigned slot);
   void report(unsigned slot, std::string_view where, mp_obj_t exception);
 
   Caller caller_;

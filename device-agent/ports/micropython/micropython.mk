@@ -3,7 +3,8 @@
 # A board without a host's libraries sets, on the command line or in its own makefile:
 #   MPYD_LIBS        what to link: libsodium (or the part of it that is used) and nanopb
 #   MPYD_INCLUDES    -I options for tl/expected.hpp, nanopb and sodium.h, if the compiler does not find them
-MPYD_REPO := $(abspath $(USERMOD_DIR)/../../..)
+# Through a link too.
+MPYD_REPO := $(realpath $(USERMOD_DIR)/../../..)
 # Spelled so that MicroPython does not recognise it as a folder in USER_C_MODULES: it would put our objects into
 # $(BUILD)/micropython, where the unix port wants to put the program.
 MPYD_DIR := $(MPYD_REPO)/./device-agent/ports/micropython
@@ -39,4 +40,4 @@ CXXFLAGS_USERMOD += -std=c++20 -fno-exceptions -fno-rtti -fno-threadsafe-statics
   -fno-unwind-tables -fno-asynchronous-unwind-tables -Wno-missing-field-initializers
 
 # See exec_memory.h.
-LDFLAGS_USERMOD += -Wl,--wrap=gc_collect_root,--wrap=gc_collect_end $(MPYD_LIBS)
+LDFLAGS_USERMOD += -Wl,--wrap=gc_collect_root,--wrap=gc_collect_end,--wrap=mp_unix_alloc_exec $(MPYD_LIBS)

@@ -54,6 +54,13 @@ int Caller::call(mpyd_method_t method, std::span<const mpyd_arg_t> args, std::ui
   return call(method, args, &wanted);
 }
 
+int Caller::call_surely(mpyd_method_t method, std::span<const mpyd_arg_t> args) {
+  const int outcome = call(method, args);
+  if (outcome != MPYD_CALL_NO_MEMORY) return outcome;
+  mpyd_collect();
+  return call(method, args);
+}
+
 Result<void> HostBus::write_read(unsigned slot, std::uint8_t address, Bytes out, MutableBytes in) {
   const mpyd_arg_t args[] = {Caller::number(slot), Caller::number(address), Caller::read(out),
                              Caller::write(in)};
@@ -156,7 +163,7 @@ void HostListener::on_event(const Event& event) {
                              Caller::number(event.slot),
                              Caller::number(static_cast<std::uint32_t>(event.error)),
                              Caller::text(event.detail), Caller::number(event.duration_ms)};
-  caller_.call(MPYD_HOST_EVENT, args);
+  caller_.call_surely(MPYD_HOST_EVENT, args);
 }
 
 }  // namespace mpyd::agent

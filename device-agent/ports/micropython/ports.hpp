@@ -21,6 +21,8 @@ class Caller {
   int call(mpyd_method_t method, std::span<const mpyd_arg_t> args,
            const mpyd_result_t* result = nullptr);
   int call(mpyd_method_t method, std::span<const mpyd_arg_t> args, std::uint32_t& number);
+  // For what must arrive: once more after a collection, if memory was what was missing.
+  int call_surely(mpyd_method_t method, std::span<const mpyd_arg_t> args);
   mpyd_hosts_t& hosts() { return *hosts_; }
 
  private:

@@ -27,6 +27,7 @@ class FakeLoader final : public agent::DriverLoader {
   // What the next calls return; cleared by the call that returned it.
   Errc next_load_error{};
   Errc next_attach_error{};
+  Room free{.free = 1 << 20, .largest_block = 1 << 20};
   // Called when load() is entered: the moment between the passes.
   std::function<void()> on_enter;
 
@@ -47,6 +48,8 @@ class FakeLoader final : public agent::DriverLoader {
   void reset() { modules_.clear(); }
 
   bool has_builtin_module(std::string_view name) override { return builtin_modules.contains(name); }
+
+  Room room(bool) override { return free; }
 
   Result<Module> load(const Request& request, PackageReader& package) override {
     ++entered;

@@ -27,6 +27,7 @@ class FakeStore final : public agent::Store {
   void reset_count() { changes_ = 0; }
   std::size_t changes() const { return changes_; }
   // The n-th change from now fails, once.
+  Errc read_error{};  // while set, nothing can be read
   void fail_at(std::size_t change) { fail_at_ = changes_ + change; }
   // From the n-th change on nothing works any more, until restore_power().
   void cut_power_at(std::size_t change) { cut_at_ = changes_ + change; }
@@ -117,6 +118,7 @@ class FakeStore final : public agent::Store {
 
   Result<const Buffer*> find_file(const char* name) const {
     if (!has_power()) return fail(Errc::io);
+    if (read_error != Errc{}) return fail(read_error);
     const auto found = files_.find(name);
     if (found == files_.end()) return fail(Errc::not_found);
     return &found->second;

@@ -35,13 +35,14 @@ BuiltPackage driver_package(const char* hardware_id, std::uint32_t release,
 
 Buffer board_image(std::uint16_t product_id, Bytes package, std::uint16_t revision,
                    Bytes configuration) {
-  Buffer out(FakeBus::kPartBytes);
+  Buffer out(FakeBus::kPartBytes + package.size());
+  const eeprom::HatPackage on_board{.package = package};
   eeprom::HatContent content{.vendor = "Meadow Instruments",
                              .product = "a board",
                              .product_id = product_id,
                              .product_version = revision,
-                             .package = package,
-                             .configuration = configuration};
+                             .configuration = configuration,
+                             .packages = {&on_board, package.empty() ? 0U : 1U}};
   content.uuid[0] = std::byte{0x5e};
   out.resize(eeprom::write_hat(content, out).value());
   return out;

@@ -16,8 +16,8 @@ import threading
 import time
 
 REPO = pathlib.Path(__file__).resolve().parents[3]
-BUILD = REPO / "build"
-MPYD = BUILD / "mpyd"
+BUILD = pathlib.Path(os.environ.get("MPYD_BUILD_DIR", REPO / "build"))
+MPYD = pathlib.Path(os.environ.get("MPYD_BINARY", BUILD / "mpyd"))
 MICROPYTHON = BUILD / "micropython-unix"
 HARDWARE_ID = "hat:Meadow%20Instruments:0042"
 ENODEV = 19
@@ -50,6 +50,9 @@ def wait_for(what, condition, timeout_s=20.0):
 class Server:
     """An initialised mpyd with a publisher; `start` and `kill` at will, always on the same ports."""
 
+    launcher = ()  # a command that runs the daemon, such as ("prlimit", "--nofile=1000")
+    daemon = MPYD  # the program it runs
+
     def __init__(self, folder):
         self.data = folder / "server"
         self.keys = folder / "keys"
@@ -69,7 +72,7 @@ class Server:
         listen, admin = self.ports or (0, 0)
         self.log = open(self.data.parent / "server.log", "ab")
         self.process = subprocess.Popen(
-            [MPYD, "serve", "--data", self.data, "--listen", f"127.0.0.1:{listen}", "--admin-listen", f"127.0.0.1:{admin}"],
+            [*self.launcher, self.daemon, "serve", "--data", self.data, "--listen", f"127.0.0.1:{listen}", "--admin-listen", f"127.0.0.1:{admin}"],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         info = self.data / "serve.json"
 

@@ -41,6 +41,8 @@ struct PackageOptions {
   std::string_view version = "1.4.0";
   std::uint32_t release = 1;
   std::string_view abi = "6.3-armv7m";
+  FloatAbi float_abi = FloatAbi::unspecified;  // the default of the arch
+  ObjectRepr object_repr = ObjectRepr::unspecified;
   std::string_view hardware_id = "hat:Meadow%20Instruments:0042";
   std::string_view driver_name = "thermo";
   std::uint32_t revision_min = 0;
@@ -113,7 +115,10 @@ class ServerWorld {
     manifest.hardware_id = hardware_id(options.hardware_id);
     manifest.revision_min = options.revision_min;
     manifest.revision_max = options.revision_max;
-    manifest.abi = with_defaults(mpy::parse_header(mpy).value().abi);
+    manifest.abi = mpy::parse_header(mpy).value().abi;
+    manifest.abi.float_abi = options.float_abi;
+    manifest.abi.object_repr = options.object_repr;
+    manifest.abi = with_defaults(manifest.abi);
     manifest.created_unix_s = options.created_unix_s;
     const server::SigningKeyPair* signer = &publisher_key;
     const ExchangeKey* recipient =

@@ -123,6 +123,44 @@ TEST_CASE("what trust, ABI or hardware do not allow is refused before the loader
   }
 }
 
+TEST_CASE("a driver that needs more memory than there is does not enter the loader") {
+  World world;
+  Manifest manifest = driver_manifest(kThermoId);
+  manifest.ram_bytes = 6400;
+  const BuiltPackage package = build_package(manifest, Random(1).bytes(300), {publisher()});
+  world.server.decide(kThermoId, {.package = &package});
+  world.loader.free = {.free = 6399, .largest_block = 600};
+  world.boot();
+  world.plug(0, thermo_image());
+  REQUIRE(world.run_until_state(0, SlotState::refused));
+  check_refused(world, Errc::memory);
+  CHECK(world.events.last(EventKind::refused)->detail ==
+        "the driver needs at least 6.2 KiB, the largest free block is 0.5 KiB: "
+        "free memory, then plug the board in again");
+  // Once there is enough, the next refresh brings it.
+  world.loader.free.free = 6400;
+  CHECK(world.run_until_state(0, SlotState::running, 70'000));
+}
+
+TEST_CASE("a lack of memory is taken for nothing else, and costs no package") {
+  World world;
+  const BuiltPackage package = driver_package();
+  world.server.decide(kThermoId, {.package = &package});
+  world.boot();
+  world.plug(0, thermo_image());
+  REQUIRE(world.run_until_state(0, SlotState::running));
+  world.pull(0);
+  // From here the agent can read nothing of what it kept.
+  world.plug(0, thermo_image());
+  REQUIRE(world.run_until_state(0, SlotState::verifying));
+  world.store.read_error = Errc::memory;
+  REQUIRE(world.run_until_state(0, SlotState::refused));
+  CHECK(world.slot(0).error == Errc::memory);
+  world.store.read_error = {};
+  CHECK(world.store.has("p-"));
+  CHECK(world.run_until_state(0, SlotState::running, 70'000));
+}
+
 TEST_CASE("a digest that the entry revokes is refused (A21)") {
   World world;
   const BuiltPackage package = driver_package();

@@ -113,6 +113,21 @@ TEST_CASE("a single missing acknowledge is noise, two in a row mean the board is
   CHECK(event->detail == kThermoId);
 }
 
+TEST_CASE("a board is not gone because there is no memory to ask it") {
+  const BuiltPackage package = driver_package();
+  World world;
+  world.server.decide(kThermoId, {.package = &package});
+  world.boot();
+  world.plug(0, thermo_image());
+  REQUIRE(world.run_until_state(0, SlotState::running));
+  for (int i = 0; i < 20; ++i) {
+    world.bus.fail_at(0, Errc::memory);
+    world.run_ms(100);
+    CHECK(world.slot(0).state == SlotState::running);
+  }
+  CHECK(world.loader.detached == 0);
+}
+
 TEST_CASE("A26 another board in the same slot is another board") {
   const BuiltPackage thermo = driver_package();
   const BuiltPackage relay = driver_package(kRelayId, 2);

@@ -237,11 +237,12 @@ TEST_CASE("eight boards with the longest of everything still fit the smallest me
   const std::string vendor(87, 'v');  // hat:<vendor>:0042 is 96 bytes then
   Buffer image(FakeBus::kPartBytes);
   const BuiltPackage package = driver_package();
+  const eeprom::HatPackage on_board{.package = package.bytes};
   image.resize(eeprom::write_hat({.vendor = vendor,
                                   .product_id = 0x42,
                                   .product_version = 0xffff,
                                   .uuid = {std::byte{1}, std::byte{2}},
-                                  .package = package.bytes},
+                                  .packages = {&on_board, 1}},
                                  image)
                    .value());
   world.config.firmware = "a firmware version of sixty-four bytes, which is the longest one";

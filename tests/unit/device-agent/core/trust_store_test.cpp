@@ -124,6 +124,25 @@ TEST_CASE("a root that cannot be stored is not taken") {
   REQUIRE(t.accept_root(2));
 }
 
+TEST_CASE("a lack of memory forgets neither root nor head") {
+  Trusting t;
+  REQUIRE(t.accept_head());
+  REQUIRE(t.accept_entry());
+  const std::uint32_t version = t.trust.head().version;
+  t.server.root_body.set_version(2);
+  t.server.publish_root(t.server.root_signers);
+  t.store.read_error = Errc::memory;
+  agent::TrustStore other(t.store);
+  CHECK(other.start(t.server.roots.at(1), t.buffer, t.scratch).error() == Errc::memory);
+  CHECK(t.accept_root(2).error() == Errc::memory);
+  CHECK(t.trust.load_entry(t.id, 0, t.buffer).error() == Errc::memory);
+  CHECK(t.trust.root().version == 1);
+  CHECK(t.trust.head().version == version);
+  t.store.read_error = {};
+  REQUIRE(t.accept_root(2));
+  CHECK(t.trust.head().version == version);
+}
+
 TEST_CASE("a head that cannot be stored is not taken") {
   Trusting t;
   t.store.fail_at(0);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <vector>
 
 #include "protocol/checksum.hpp"
 #include "protocol/eeprom/hat_writer.hpp"
@@ -115,14 +116,15 @@ TEST_CASE("A02 every single bit flip of an EEPROM image is detected or changes n
   const Buffer package = record(RecordKind::package, test::Random(1).bytes(1100));
   const Buffer key_block = record(RecordKind::key_block, test::Random(2).bytes(90));
   Buffer own(2048);
-  own.resize(write_hat({.vendor = "Meadow",
-                        .package = package,
-                        .key_block = key_block,
-                        .configuration = as_bytes(config)},
-                       own)
-                 .value());
+  const HatPackage sealed{.package = package, .key_block = key_block};
+  own.resize(
+      write_hat({.vendor = "Meadow", .configuration = as_bytes(config), .packages = {&sealed, 1}},
+                own)
+          .value());
+  const HatPackage open{.package = package};
   Buffer package_last(2048);
-  package_last.resize(write_hat({.vendor = "Meadow", .package = package}, package_last).value());
+  package_last.resize(
+      write_hat({.vendor = "Meadow", .packages = {&open, 1}}, package_last).value());
   for (const Buffer& image : {test::read_vector("hat-plus-thermo.eep"),
                               test::read_vector("hat-v1-relay.eep"), own, package_last}) {
     // On a real EEPROM the image is followed by erased memory.
@@ -143,13 +145,13 @@ TEST_CASE("our records are found in custom atoms, and their extents cover them")
   const Buffer package = record(RecordKind::package, as_bytes("package bytes"));
   const Buffer key_block = record(RecordKind::key_block, as_bytes("keys"));
   Buffer image(4096);
+  const HatPackage sealed{.package = package, .key_block = key_block};
   HatContent content{.vendor = "Meadow Instruments",
                      .product = "Thermo board",
                      .product_id = 0x42,
                      .product_version = 3,
-                     .package = package,
-                     .key_block = key_block,
-                     .configuration = as_bytes("gain=2")};
+                     .configuration = as_bytes("gain=2"),
+                     .packages = {&sealed, 1}};
   content.uuid[0] = std::byte{0x2f};
   content.uuid[15] = std::byte{0x10};
   image.resize(write_hat(content, image).value());
@@ -165,6 +167,124 @@ TEST_CASE("our records are found in custom atoms, and their extents cover them")
   CHECK(same_bytes(part(identity->package), package));
   CHECK(same_bytes(part(identity->key_block), key_block));
   CHECK(same_bytes(part(identity->configuration), as_bytes("gain=2")));
+}
+
+TEST_CASE("the images of the format's own tool come out byte for byte from the same settings") {
+  const auto in_reading_order = [](std::string_view hex) {
+    std::array<std::byte, 16> out{};
+    copy_bytes(from_hex(hex), out);
+    return out;
+  };
+  const Buffer custom = from_hex("6d70796400010203");
+  const HatAtom thermo_atoms[] = {{4, custom}, {4, as_bytes("gain=1.0025\noffset=-0.125\n")}};
+  Buffer gpio(30);
+  gpio[2 + 4] = std::byte{0x81};
+  const HatAtom relay_atoms[] = {{2, gpio}};
+  const struct {
+    std::string file;
+    HatContent content;
+  } kRows[] = {{"hat-plus-thermo.eep",
+                {.vendor = "Meadow Instruments",
+                 .product = "Thermo board",
+                 .product_id = 0x42,
+                 .product_version = 3,
+                 .uuid = in_reading_order("2f0c6a1e5b7d4c3a9e217a5f1b8c4d10"),
+                 .atoms = thermo_atoms}},
+               {"hat-v1-relay.eep",
+                {.format = HatFormat::hat,
+                 .vendor = "Meadow Instruments",
+                 .product = "Relay board",
+                 .product_id = 0x1007,
+                 .product_version = 1,
+                 .uuid = in_reading_order("9b1d2c3e0a4f4e558b66c1d2e3f4a5b6"),
+                 .atoms = relay_atoms}}};
+  for (const auto& row : kRows) {
+    INFO(row.file);
+    Buffer image(1024);
+    image.resize(write_hat(row.content, image).value());
+    CHECK(same_bytes(image, test::read_vector(row.file)));
+  }
+}
+
+TEST_CASE("an image of version 1 has a GPIO map, one without a pin if none is given") {
+  Buffer image(1024);
+  image.resize(write_hat({.format = HatFormat::hat, .vendor = "v"}, image).value());
+  REQUIRE(identify_image(image));
+  CHECK(load_u8(image, 4) == 1);
+  CHECK(load_le16(image, 6) == 2);
+  CHECK(load_le16(image, 45) == 2);
+  CHECK(load_le32(image, 49) == 32);
+  image.resize(write_hat({.vendor = "v"}, image).value());
+  CHECK(load_u8(image, 4) == 2);
+  CHECK(load_le16(image, 6) == 1);
+}
+
+TEST_CASE("several packages are found one after the other, each with its own key block") {
+  std::vector<Buffer> records;
+  for (unsigned i = 0; i < 4; ++i)
+    records.push_back(record(RecordKind::package, test::Random(i).bytes(i == 1 ? 2000 : 30)));
+  const Buffer keys = record(RecordKind::key_block, test::Random(9).bytes(90));
+  const std::vector<HatPackage> packages = {
+      {records[0], keys}, {records[1], {}}, {records[2], {}}, {records[3], keys}};
+  Buffer image(8192);
+  image.resize(
+      write_hat({.vendor = "v", .configuration = as_bytes("c"), .packages = packages}, image)
+          .value());
+  ImageSource source(image);
+  BoardIdentity board = identify(source).value();
+  const auto part = [&](Extent e) { return Bytes(image).subspan(e.offset, e.length); };
+  for (std::size_t i = 0; i < packages.size(); ++i) {
+    CAPTURE(i);
+    CHECK(same_bytes(part(board.package), packages[i].package));
+    CHECK(same_bytes(part(board.key_block), packages[i].key_block));
+    CHECK(next_package(source, board) == (i + 1 < packages.size()));
+  }
+  CHECK(same_bytes(part(board.package), records[3]));
+  CHECK(std::string(board.hardware_id.view()) == "hat:v:0000");
+  CHECK(board.configuration.length == 1);
+
+  BoardIdentity none = identify_image(test::read_vector("hat-plus-thermo.eep")).value();
+  ImageSource vector_source(image);
+  CHECK(next_package(vector_source, none) == false);
+}
+
+TEST_CASE("A29 a damaged image ends the search for packages with an error or the end") {
+  const Buffer one = record(RecordKind::package, test::Random(1).bytes(40));
+  const std::vector<HatPackage> packages = {{one, {}}, {one, {}}, {one, {}}};
+  Buffer image(1024);
+  image.resize(write_hat({.vendor = "v", .packages = packages}, image).value());
+  ImageSource good(image);
+  const BoardIdentity first = identify(good).value();
+  for (std::size_t bit = 0; bit < image.size() * 8; ++bit) {
+    const Buffer damaged = test::with_flipped_bit(image, bit);
+    ImageSource source(damaged);
+    BoardIdentity board = first;
+    unsigned found = 1;
+    for (auto more = next_package(source, board); more && *more; more = next_package(source, board))
+      ++found;
+    CAPTURE(bit);
+    CHECK(found <= packages.size());
+  }
+  for (std::size_t size = 0; size < image.size(); ++size) {
+    ImageSource source(Bytes(image).first(size));
+    BoardIdentity board = first;
+    CHECK_FALSE(next_package(source, board));
+  }
+}
+
+TEST_CASE("a key block that does not follow a package belongs to none") {
+  const Buffer package = record(RecordKind::package, as_bytes("a package"));
+  const Buffer keys = record(RecordKind::key_block, as_bytes("keys"));
+  const auto identity = identify_image(Image()
+                                           .vendor("V")
+                                           .atom(kCustomAtom, keys)
+                                           .atom(kCustomAtom, package)
+                                           .atom(kCustomAtom, as_bytes("somebody else's data"))
+                                           .atom(kCustomAtom, keys)
+                                           .bytes);
+  REQUIRE(identity);
+  CHECK(identity->package.length == package.size());
+  CHECK(identity->key_block == Extent{});
 }
 
 TEST_CASE("a board without UUID has no serial") {
@@ -266,12 +386,20 @@ TEST_CASE("padding inside a HAT image is no atom") {
 
 TEST_CASE("the HAT writer refuses what no reader would accept") {
   Buffer image(kEepromBytesMax + 4096);
-  const Buffer large = record(RecordKind::package, Buffer(kEepromBytesMax));
+  const Buffer large_record = record(RecordKind::package, Buffer(kEepromBytesMax));
+  const HatPackage large{.package = large_record};
   CHECK(write_hat({.vendor = ""}, image).error() == Errc::malformed);
   CHECK(write_hat({.vendor = std::string(256, 'v')}, image).error() == Errc::limit);
   CHECK(write_hat({.vendor = "v", .configuration = Bytes(image).first(1025)}, image).error() ==
         Errc::limit);
-  CHECK(write_hat({.vendor = "v", .package = large}, image).error() == Errc::limit);
+  CHECK(write_hat({.vendor = "v", .packages = {&large, 1}}, image).error() == Errc::limit);
+  const std::vector<HatAtom> many(32, HatAtom{.type = 4});
+  CHECK(write_hat({.vendor = "v", .atoms = many}, image).error() == Errc::limit);
+  CHECK(write_hat({.vendor = "v", .atoms = std::span(many).first(31)}, image));
+  const Buffer ours = record(RecordKind::configuration, as_bytes("x"));
+  for (const HatAtom& atom : {HatAtom{.type = 0}, HatAtom{.type = 0xffff}, HatAtom{.type = 1},
+                              HatAtom{.type = 2}, HatAtom{.type = 4, .data = ours}})
+    CHECK(write_hat({.vendor = "v", .atoms = {&atom, 1}}, image).error() == Errc::malformed);
   for (std::size_t room = 0; room < 45; ++room)
     CHECK(write_hat({.vendor = "v"}, MutableBytes(image).first(room)).has_value() == (room >= 45));
   CHECK(write_hat({.vendor = "v"}, MutableBytes(image).first(45)) == 45);
@@ -280,7 +408,8 @@ TEST_CASE("the HAT writer refuses what no reader would accept") {
 TEST_CASE("a large package is found without reading it through") {
   const Buffer package = record(RecordKind::package, Buffer(7000));
   Buffer image(8192);
-  image.resize(write_hat({.vendor = "Meadow", .package = package}, image).value());
+  const HatPackage on_board{.package = package};
+  image.resize(write_hat({.vendor = "Meadow", .packages = {&on_board, 1}}, image).value());
   struct Counting final : Source {
     explicit Counting(Bytes bytes) : image(bytes) {}
     Result<void> read(std::uint32_t offset, MutableBytes out) override {

@@ -15,11 +15,12 @@ using mpyd::test::NativeMpy;
 namespace {
 
 const std::vector<std::string> kVectors = {
-    "bytecode",           "emitted-x64",      "emitted-armv7m",    "emitted-rv32imc",
-    "factorial-x64",      "factorial-armv6m", "factorial-armv7m",  "factorial-armv7emsp",
-    "factorial-armv7emdp", "factorial-rv32imc", "features1-x64",   "features1-rv32imc",
-    "features4-x64",      "features4-armv7m", "floats-x64",        "floats-armv7emsp",
-    "floats-armv7emdp"};
+    "bytecode",          "emitted-x64",         "emitted-armv7m",
+    "emitted-rv32imc",   "factorial-x64",       "factorial-armv6m",
+    "factorial-armv7m",  "factorial-armv7emsp", "factorial-armv7emdp",
+    "factorial-rv32imc", "features1-x64",       "features1-rv32imc",
+    "features4-x64",     "features4-armv7m",    "floats-x64",
+    "floats-armv7emsp",  "floats-armv7emdp"};
 
 Buffer vector_of(const std::string& name) { return test::read_vector("mpy/" + name + ".mpy"); }
 
@@ -147,14 +148,17 @@ TEST_CASE("A42 a native module's relocations and entry stay within its own code 
       {"the last word of text points to text", "010e", "sound"},
       {"a word behind the text", "0110", "a relocation lies outside of its code and data"},
       {"a place far behind", "01fffffffe7e", "a number has more than 32 bits"},
-      {"a place as far as it goes", "018ffffffe7e", "a relocation lies outside of its code and data"},
+      {"a place as far as it goes", "018ffffffe7e",
+       "a relocation lies outside of its code and data"},
       {"read-only data points to variables", "0901", "sound"},
       {"a word behind the data", "0905", "a relocation lies outside of its code and data"},
       {"all words of data", "0b0102", "sound"},
       {"more words than there are", "0b010b", "it relocates more words than it has"},
-      {"as many as it has, from the last", "0b0302", "a relocation lies outside of its code and data"},
+      {"as many as it has, from the last", "0b0302",
+       "a relocation lies outside of its code and data"},
       {"no words", "0b0100", "it relocates more words than it has"},
-      {"a first relocation without a place", "00", "a relocation lies outside of its code and data"},
+      {"a first relocation without a place", "00",
+       "a relocation lies outside of its code and data"},
       {"the table of names", "0d0e", "sound"},
       {"the table of functions", "110e", "sound"},
       {"its last function", "bf0e", "sound"},
@@ -177,18 +181,14 @@ TEST_CASE("A42 a relocated pointer starts within what it points to") {
     bool sound;
   };
   const Row kRows[] = {
-      {"010e", "20000000", true},   // the end of the text
-      {"010e", "21000000", false},  // behind it
-      {"010e", "ffffffff", false},  // before it
-      {"050e", "08000000", true},   // read-only data
-      {"050e", "09000000", false},
-      {"090e", "08000000", true},  // variables
-      {"090e", "09000000", false},
-      {"0d0e", "04000000", true},  // two names of two bytes
-      {"0d0e", "05000000", false},
-      {"0f0e", "00000000", true},  // no constants
-      {"0f0e", "04000000", false},
-      {"130e", "00000000", true},  // the first function
+      {"010e", "20000000", true},                               // the end of the text
+      {"010e", "21000000", false},                              // behind it
+      {"010e", "ffffffff", false},                              // before it
+      {"050e", "08000000", true},                               // read-only data
+      {"050e", "09000000", false}, {"090e", "08000000", true},  // variables
+      {"090e", "09000000", false}, {"0d0e", "04000000", true},  // two names of two bytes
+      {"0d0e", "05000000", false}, {"0f0e", "00000000", true},  // no constants
+      {"0f0e", "04000000", false}, {"130e", "00000000", true},  // the first function
       {"130e", "04000000", false},
   };
   for (const Row& row : kRows) {

@@ -27,6 +27,15 @@ TEST_CASE("fields are read by type; null is absent; unknown keys are named") {
   CHECK(fields.done());
 }
 
+TEST_CASE("a key twice in one object is malformed, however it is spelled and wherever it is") {
+  for (const char* body :
+       {R"({"a":1,"a":1})", R"({"a":1,"\u0061":2})", R"({"x":[{"a":1,"b":":","a":2}]})"})
+    CHECK(parse_json_object(body).error().message == "the body has the same key twice");
+  for (const char* body :
+       {R"({"a":{"a":{"a":1}},"b":[{"a":1},{"a":2}]})", R"({"a":"\":\\","b":":::"})", "{}"})
+    CHECK(parse_json_object(body));
+}
+
 TEST_CASE("bodies that are no JSON object are malformed") {
   for (const char* body : {"", "{", "[]", "7", "{\"a\":1}x"})
     CHECK(parse_json_object(body).error().code == Errc::malformed);

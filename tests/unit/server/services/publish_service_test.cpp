@@ -79,6 +79,46 @@ TEST_CASE("another ABI may join a published version") {
   CHECK(must(world.releases.list({})).front().variants.size() == 2);
 }
 
+TEST_CASE("A38 adding ABIs to a release is all or nothing and replaces none") {
+  ServerWorld world;
+  world.set_policy({world.entry()});
+  const ByteVector x64 = world.package({.abi = "6.3-x64"});
+  const auto first = must(world.publish_service.publish(x64, "t"));
+  const auto added = must(world.publish_service.publish(
+      world.package({.abi = "6.3-armv6m"}) + x64 + world.package({.abi = "6-any"}), "t"));
+  CHECK_FALSE(added.all_existed());
+  CHECK_FALSE(added.items[0].existed);
+  CHECK(added.items[1].existed);
+  CHECK(added.items[1].variant.digest == first.items[0].variant.digest);
+  CHECK(must(world.releases.list({})).front().variants.size() == 3);
+  // One new, one that would replace.
+  const auto refused = world.publish_service.publish(
+      world.package({.abi = "6.3-armv7m"}) + world.package({.abi = "6.3-x64"}), "t");
+  CHECK(refused.error().code == Errc::conflict);
+  const auto releases = must(world.releases.list({}));
+  REQUIRE(releases.size() == 1);
+  CHECK(releases[0].variants.size() == 3);
+  for (const Variant& variant : releases[0].variants)
+    if (variant.abi.arch == Arch::x64) CHECK(variant.digest == first.items[0].variant.digest);
+  CHECK(world.audit_count("publish") == 2);
+}
+
+TEST_CASE("a release is bounded in its variants, however many uploads bring them") {
+  ServerWorld world;
+  world.set_policy({world.entry()});
+  std::vector<ByteVector> packages;
+  for (const FloatAbi fp : {FloatAbi::none, FloatAbi::soft, FloatAbi::hard})
+    for (const ObjectRepr repr : {ObjectRepr::a, ObjectRepr::b, ObjectRepr::c, ObjectRepr::d})
+      for (const std::string_view abi : {"6.3-armv6m", "6.3-armv7m", "6.3-x64"})
+        packages.push_back(world.package({.abi = abi, .float_abi = fp, .object_repr = repr}));
+  REQUIRE(packages.size() > kVariantsPerReleaseMax);
+  for (std::size_t i = 0; i < kVariantsPerReleaseMax; ++i)
+    must(world.publish_service.publish(packages[i], "t"));
+  CHECK(world.publish_service.publish(packages[kVariantsPerReleaseMax], "t").error().code ==
+        Errc::limit);
+  CHECK(must(world.publish_service.publish(packages[0], "t")).all_existed());
+}
+
 TEST_CASE("publish refuses what a motherboard would refuse, and stores nothing of it") {
   ServerWorld world;
   trust::PolicyEntry entry = world.entry();

@@ -70,7 +70,7 @@ class Slot:
 
     def __init__(self, core, index):
         self._core = core
-        self._detail = ""
+        self._told = None, ""  # the last error that was told, and its sentence
         self.index = index
         self.board = None
         self.device = None
@@ -88,7 +88,10 @@ class Slot:
         number = self._core.slot(self.index)[1]
         if not number:
             return None
-        return SlotError(_mpyd.error_name(number), self._detail or _mpyd.error_text(number))
+        name = _mpyd.error_name(number)
+        told, detail = self._told
+        # Where memory is short, an event may be lost.
+        return SlotError(name, detail if told == name else _mpyd.error_text(number))
 
 
 class Agent:
@@ -182,22 +185,31 @@ class Agent:
     # that they may do anything, stop() included.
 
     def _tell(self):
+        # Takes no memory itself: poll() must not fail because there is none.
         while self._events:
             event = self._events.pop(0)
-            for f in self._listeners.get(event.kind, []) + self._listeners.get("*", []):
-                try:
-                    f(event)
-                except Exception as e:
-                    sys.print_exception(e)
+            self._tell_to(self._listeners.get(event.kind, ()), event)
+            self._tell_to(self._listeners.get("*", ()), event)
+
+    def _tell_to(self, listeners, event):
+        for f in listeners:
+            try:
+                f(event)
+            except Exception as e:
+                sys.print_exception(e)
 
     def _happened(self, kind, slot, error, detail, duration_ms):
         if slot is not None and error:
             # Why a driver raised is known here, not in the core.
-            raised = self._raised.pop(slot, None) or self._raised.pop(None, None)
+            raised = self._raised.get(slot) or self._raised.get(None)
             if raised and error in ("driver_error", "load_error"):
                 detail = raised
-            self.slots[slot]._detail = detail
+            self.slots[slot]._told = error, detail
         self._events.append(Event(kind, slot, error, detail, duration_ms))
+        # Last: a call that met the end of memory is repeated.
+        if slot is not None and error:
+            self._raised.pop(slot, None)
+            self._raised.pop(None, None)
 
     def _driver_raised(self, slot, where, exception):
         sys.print_exception(exception)

@@ -15,15 +15,14 @@ class SocketTransport:
 
         self.close()
         address = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)[0][-1]
-        s = socket.socket()
+        self._socket = s = socket.socket()
         s.setblocking(False)
         try:
             s.connect(address)
         except OSError as e:
             if e.errno not in _NOT_YET:
-                s.close()
+                self.close()
                 raise
-        self._socket = s
 
     def send(self, data):
         try:
