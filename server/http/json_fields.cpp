@@ -21,6 +21,32 @@ Result<std::uint64_t> to_number(const boost::json::value& value, std::string_vie
   return number;
 }
 
+std::size_t count_keys(const boost::json::value& value) {
+  std::size_t count = 0;
+  if (value.is_object()) {
+    count = value.get_object().size();
+    for (const auto& field : value.get_object()) count += count_keys(field.value());
+  } else if (value.is_array()) {
+    for (const boost::json::value& item : value.get_array()) count += count_keys(item);
+  }
+  return count;
+}
+
+// In valid JSON, every colon outside a string follows a key.
+std::size_t count_keys(std::string_view json) {
+  std::size_t count = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < json.size(); ++i) {
+    if (json[i] == '"')
+      in_string = !in_string;
+    else if (json[i] == '\\')
+      ++i;
+    else if (json[i] == ':' && !in_string)
+      ++count;
+  }
+  return count;
+}
+
 }  // namespace
 
 Result<boost::json::object> parse_json_object(std::string_view body) {
@@ -28,6 +54,9 @@ Result<boost::json::object> parse_json_object(std::string_view body) {
   boost::json::value value = boost::json::parse(body, failed);
   if (failed) return fail(Errc::malformed, "the body is not JSON: " + failed.message());
   if (!value.is_object()) return fail(Errc::malformed, "the body is not a JSON object");
+  // Of equal keys the parser keeps the last; who checked the first must not be deceived.
+  if (count_keys(value) != count_keys(body))
+    return fail(Errc::malformed, "the body has the same key twice");
   return std::move(value.as_object());
 }
 

@@ -13,7 +13,7 @@
 
 namespace mpyd::server::http {
 
-// Errors: malformed (not JSON, or not an object).
+// Errors: malformed (not JSON, not an object, or a key twice in one object).
 Result<boost::json::object> parse_json_object(std::string_view body);
 
 // All errors are invalid_argument and name the field. Null counts as absent.

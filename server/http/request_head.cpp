@@ -48,8 +48,17 @@ Result<void> check_framing(const bhttp::request_header<>& header) {
         return !boost::beast::iequals(coding.value(), "chunked");
       }))
     return fail(Errc::malformed, "the only Transfer-Encoding taken is chunked");
-  if (header.version() >= 11 && header.count(bhttp::field::host) == 0)
+  if (first != last && header.version() < 11)
+    return fail(Errc::malformed, "HTTP/1.0 knows no Transfer-Encoding");
+  if (header.count(bhttp::field::content_length) > 1 ||
+      header[bhttp::field::content_length].find(',') != std::string_view::npos)
+    return fail(Errc::malformed, "there is more than one Content-Length");
+  const std::size_t hosts = header.count(bhttp::field::host);
+  if (hosts == 0 && header.version() >= 11)
     return fail(Errc::malformed, "an HTTP/1.1 request needs a Host");
+  // A blank in it is another header that was folded into this one.
+  if (hosts > 1 || header[bhttp::field::host].find_first_of(" \t,") != std::string_view::npos)
+    return fail(Errc::malformed, "there is more than one Host");
   return {};
 }
 

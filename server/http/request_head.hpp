@@ -10,7 +10,7 @@
 namespace mpyd::server::http {
 
 // Always fills in method and request_id. Errors: malformed (the target is no path and query, the
-// body's end is not certain, or HTTP/1.1 without Host); the connection is of no more use then.
+// body's end is not certain, or not one Host); the connection is of no more use then.
 Result<void> read_head(const boost::beast::http::request_header<>& header, RequestHead& out);
 
 }  // namespace mpyd::server::http

@@ -23,6 +23,7 @@ struct Route {
   std::size_t body_bytes_max;  // 0: requests have no body
   Scopes::Scope scope;         // admin listener only
   Result<Response> (*handler)(const Api&, Request&);
+  std::string_view content_type = {};  // of the body, without parameters; empty: not looked at
 };
 
 // Does the path fit the pattern? Then `params` is what the {names} stand for.

@@ -9,6 +9,7 @@ namespace {
 constexpr std::size_t kJsonMax = std::size_t{1} << 20;
 constexpr std::size_t kTargetsMax = std::size_t{16} << 20;
 constexpr std::size_t kPublishMax = std::size_t{64} << 20;
+constexpr std::string_view kPackages = "application/vnd.mpyd.packages";
 
 // Routes outside /v1/admin need no token, whatever this column says.
 constexpr Scopes::Scope kNone = Scopes::read;
@@ -28,7 +29,7 @@ constexpr Route<AdminApi> kAdminRoutes[] = {
     {"GET",    "/v1/admin/trust",               Cost::slow, 0,           Scopes::read,    handlers::trust},
     {"PUT",    "/v1/admin/trust/targets",       Cost::slow, kTargetsMax, Scopes::operate, handlers::put_targets},
     {"GET",    "/v1/admin/releases",            Cost::slow, 0,           Scopes::read,    handlers::list_releases},
-    {"POST",   "/v1/admin/releases",            Cost::slow, kPublishMax, Scopes::publish, handlers::publish},
+    {"POST",   "/v1/admin/releases",            Cost::slow, kPublishMax, Scopes::publish, handlers::publish, kPackages},
     {"POST",   "/v1/admin/releases/match",      Cost::slow, kJsonMax,    Scopes::publish, handlers::match},
     {"POST",   "/v1/admin/releases/yank",       Cost::slow, kJsonMax,    Scopes::operate, handlers::yank},
     {"POST",   "/v1/admin/releases/unyank",     Cost::slow, kJsonMax,    Scopes::operate, handlers::unyank},
@@ -91,6 +92,10 @@ class RoutedApplication final : public Application {
                std::vector<std::string> params) const {
     auto actor = authorise(api_, route, head);
     if (!actor) return {.refusal = problem_response(actor.error(), head)};
+    if (!route.content_type.empty() && head.content_type != route.content_type)
+      return {.refusal =
+                  problem_response(415, Errc::invalid_argument,
+                                   "the body must be " + std::string(route.content_type), head)};
     return {.cost = route.cost,
             .body_bytes_max = route.body_bytes_max,
             .params = std::move(params),

@@ -26,6 +26,9 @@ using boost::system::error_code;
 using boost::system::system_error;
 
 constexpr std::chrono::seconds kDrainTimeout{10};
+// What the kernel may hold for a peer that does not read; left to itself it takes megabytes each,
+// until it has none for anybody.
+constexpr int kSendBufferBytes = 65536;
 constexpr std::chrono::milliseconds kAcceptPause{100};
 constexpr std::chrono::seconds kFullWarningPause{10};
 
@@ -34,6 +37,8 @@ struct Listener {
   const Application& application;
   std::optional<asio::ssl::context> tls;
   std::optional<Network> peers;
+  const unsigned connections_max;
+  Crowd& crowd;
   unsigned connections = 0;  // open now
   std::optional<std::chrono::steady_clock::time_point> warned_full;
 };
@@ -44,7 +49,7 @@ void warn_full(Listener& listener) {
   if (listener.warned_full && now - *listener.warned_full < kFullWarningPause) return;
   listener.warned_full = now;
   error_code ec;
-  spdlog::warn("{} has {} open connections, its most: turning away new ones",
+  spdlog::warn("{} has {} open connections, its most: new ones take the places of the idlest",
                format_endpoint(listener.acceptor.local_endpoint(ec)), listener.connections);
 }
 
@@ -68,6 +73,15 @@ Error listen_error(const std::string& address, const error_code& ec) {
   return Error(code, "cannot listen on " + address + ": " + ec.message());
 }
 
+// Closes the connection that waits longest for its peer: whoever holds places without using them
+// must not keep others out. False: every connection has a request at work.
+bool make_room(Listener& listener) {
+  warn_full(listener);
+  if (listener.crowd.waiting.empty()) return false;
+  listener.crowd.waiting.front()->evict();
+  return true;
+}
+
 // A connection that broke says so by an exception; there is nobody left to tell.
 void forget_broken(const std::exception_ptr& failure) {
   if (!failure) return;
@@ -88,17 +102,17 @@ Result<bool> is_loopback(const std::string& address) {
 }
 
 struct Server::State {
-  explicit State(const Limits& given)
-      : limits(given), pool(given.slow_threads), shared{.pool = pool} {}
+  explicit State(unsigned slow_threads) : pool(slow_threads), shared{.pool = pool} {}
 
   asio::awaitable<void> accept(Listener& listener);
   void begin(Listener& listener, Socket socket);
   void drain();
 
-  const Limits limits;
   asio::thread_pool pool;
   SessionShared shared;
-  asio::io_context io{1};  // after what sessions use: those cut off end with it
+  // Sessions that are cut off end with `io`, and still use what stands before it.
+  std::list<Crowd> crowds;
+  asio::io_context io{1};
   std::list<Listener> listeners;
   asio::signal_set signals{io, SIGTERM, SIGINT};
   asio::steady_timer drain_timer{io};
@@ -125,11 +139,12 @@ void Server::State::begin(Listener& listener, Socket socket) {
   error_code ec;
   const tcp::endpoint peer = socket.remote_endpoint(ec);
   if (ec || (listener.peers && !listener.peers->contains(peer.address()))) return;
-  if (listener.connections >= limits.connections_max) return warn_full(listener);
+  if (listener.connections >= listener.connections_max && !make_room(listener)) return;
   socket.set_option(tcp::no_delay(true), ec);
-  auto session =
-      listener.tls ? run_tls_session(std::move(socket), *listener.tls, listener.application, shared)
-                   : run_session(std::move(socket), listener.application, shared);
+  auto session = listener.tls
+                     ? run_tls_session(std::move(socket), *listener.tls, listener.application,
+                                       listener.crowd, shared)
+                     : run_session(std::move(socket), listener.application, listener.crowd, shared);
   ++listener.connections;
   asio::co_spawn(io, std::move(session), [&listener](const std::exception_ptr& failure) {
     --listener.connections;
@@ -161,12 +176,16 @@ void Server::State::drain() {
       asio::detached);
 }
 
-Server::Server(const Limits& limits) : state_(std::make_unique<State>(limits)) {}
+Server::Server(unsigned slow_threads) : state_(std::make_unique<State>(slow_threads)) {}
 Server::~Server() = default;
 
 Result<std::string> Server::listen(const ListenerConfig& config) {
   MPYD_TRY_ASSIGN(const tcp::endpoint endpoint, parse_endpoint(config.address));
-  Listener listener{.acceptor = tcp::acceptor(state_->io), .application = config.application};
+  Listener listener{.acceptor = tcp::acceptor(state_->io),
+                    .application = config.application,
+                    .connections_max = config.connections_max,
+                    .crowd = state_->crowds.emplace_back(
+                        Crowd{.bytes = {.max = config.held_bytes_max}, .waiting = {}})};
   if (!config.peers.empty()) {
     MPYD_TRY_ASSIGN(listener.peers, Network::parse(config.peers));
   }
@@ -177,6 +196,8 @@ Result<std::string> Server::listen(const ListenerConfig& config) {
   tcp::acceptor& acceptor = listener.acceptor;
   acceptor.open(endpoint.protocol(), ec);
   if (!ec) acceptor.set_option(tcp::acceptor::reuse_address(true), ec);
+  // Accepted sockets inherit it.
+  if (!ec) acceptor.set_option(tcp::acceptor::send_buffer_size(kSendBufferBytes), ec);
   if (!ec) acceptor.bind(endpoint, ec);
   if (!ec) acceptor.listen(tcp::acceptor::max_listen_connections, ec);
   if (ec) return fail(listen_error(config.address, ec));

@@ -15,6 +15,10 @@ struct ListenerConfig {
   std::string tls_cert;            // PEM files; both or none
   std::string tls_key;
   std::string peers;  // CIDR: connections from elsewhere are closed at once; empty: any
+  // With more, each new connection takes the place of the one that waits longest for its peer.
+  unsigned connections_max = 1024;
+  // Bodies and answers held for all connections together; 503 beyond. At least one of the largest.
+  std::size_t held_bytes_max = std::size_t{64} << 20;
 };
 
 // Does the address reach this machine only? Errors: invalid_argument.
@@ -22,12 +26,8 @@ Result<bool> is_loopback(const std::string& address);
 
 class Server {
  public:
-  struct Limits {
-    // Of each listener, so that a crowd at one locks nobody out of the other.
-    unsigned connections_max = 1024;
-    unsigned slow_threads = 2;
-  };
-  explicit Server(const Limits& limits);
+  // `slow_threads`: how many requests of Cost::slow run at once.
+  explicit Server(unsigned slow_threads);
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
   ~Server();

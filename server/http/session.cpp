@@ -1,6 +1,7 @@
 #include "server/http/session.hpp"
 
 #include <spdlog/spdlog.h>
+#include <algorithm>
 #include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -20,6 +21,7 @@
 
 #include "server/http/problem.hpp"
 #include "server/http/request_head.hpp"
+#include "server/http/request_limits.hpp"
 
 namespace mpyd::server::http {
 namespace {
@@ -31,15 +33,16 @@ using boost::system::error_code;
 using Clock = std::chrono::steady_clock;
 using std::chrono::seconds;
 
-constexpr std::uint32_t kHeaderBytesMax = 8192;
-constexpr std::size_t kBufferBytesMax = 65536;
 constexpr std::size_t kFirstReadBytes = 1024;
 constexpr seconds kIdleTimeout{60};
 constexpr seconds kHeaderTimeout{10};
 constexpr seconds kCloseTimeout{2};
-// A body or an answer may take this long, and longer by its size at the slowest rate we bear.
-constexpr seconds kTransferTimeout{15};
-constexpr std::uint64_t kTransferBytesPerSecondMin = 16384;
+// A body may take this long, and longer by what came of it so far at the slowest rate we bear.
+constexpr seconds kBodyTimeout{15};
+constexpr std::uint64_t kBodyBytesPerSecondMin = 16384;
+// An answer goes out in slices; each may take this long.
+constexpr seconds kSliceTimeout{15};
+constexpr std::size_t kSliceBytes = 65536;
 constexpr std::size_t kLingerBytesMax = 262144;
 // Slow requests at once, waiting ones included; more are told to come back.
 constexpr unsigned kSlowMax = 32;
@@ -48,10 +51,6 @@ using Parser = bhttp::request_parser<bhttp::string_body>;
 using TlsStream = beast::ssl_stream<beast::tcp_stream>;
 
 auto into(error_code& ec) { return asio::redirect_error(asio::use_awaitable, ec); }
-
-seconds transfer_timeout(std::uint64_t bytes) {
-  return kTransferTimeout + seconds(bytes / kTransferBytesPerSecondMin);
-}
 
 // RFC 9110, section 5.6.7.
 std::string http_date() {
@@ -94,6 +93,8 @@ std::optional<Response> answer_to(const error_code& ec, const RequestHead& head)
     return problem_response(413, Errc::limit, "the body is larger than this takes", head);
   if (ec == beast::error::timeout)
     return problem_response(408, Errc::timeout, "the request came too slowly", head);
+  if (ec == asio::error::no_buffer_space)
+    return problem_response(Error(Errc::too_many_requests), head);
   if (ec == bhttp::error::end_of_stream || ec == bhttp::error::partial_message) return std::nullopt;
   if (ec.category() == make_error_code(bhttp::error::bad_method).category())
     return problem_response(400, Errc::malformed, "not HTTP: " + ec.message(), head);
@@ -132,8 +133,12 @@ asio::awaitable<void> shut_down(TlsStream& stream) {
 template <class Stream>
 class Conversation final : public Session {
  public:
-  Conversation(Stream stream, const Application& application, SessionShared& shared)
-      : stream_(std::move(stream)), application_(application), shared_(shared) {
+  Conversation(Stream stream, const Application& application, Crowd& crowd, SessionShared& shared)
+      : stream_(std::move(stream)),
+        application_(application),
+        crowd_(crowd),
+        shared_(shared),
+        waiting_(crowd.waiting) {
     shared_.sessions.insert(this);
   }
   Conversation(const Conversation&) = delete;
@@ -143,9 +148,11 @@ class Conversation final : public Session {
   asio::awaitable<void> run() {
     error_code ec;
     peer_ = socket().remote_endpoint(ec).address().to_string();
+    waiting_.enter(*this);
     co_await handshake(stream_);
     while (co_await exchange()) {
     }
+    waiting_.enter(*this);
     tcp().expires_after(kCloseTimeout);
     co_await shut_down(stream_);
     co_await linger();
@@ -156,12 +163,18 @@ class Conversation final : public Session {
     if (idle_) socket().shutdown(Socket::shutdown_both, ignored);
   }
 
+  void evict() override {
+    waiting_.leave();
+    tcp().close();
+  }
+
  private:
   beast::tcp_stream& tcp() { return beast::get_lowest_layer(stream_); }
   Socket& socket() { return tcp().socket(); }
 
   // One request and its answer. False: the connection is at its end.
   asio::awaitable<bool> exchange() {
+    waiting_.enter(*this);
     if (!co_await wait_for_request()) co_return false;
     started_ = Clock::now();
     Parser parser;
@@ -184,15 +197,20 @@ class Conversation final : public Session {
       co_return co_await send(*std::move(plan.refusal), request, reusable);
     }
     parser.body_limit(plan.body_bytes_max);
-    if (!parser.is_done()) {
-      co_await read_body(parser, plan.body_bytes_max, ec);
-      if (ec) co_return co_await give_up(ec, request.head);
-    }
-    const bool keep_alive = parser.keep_alive();
+    ByteLease held(crowd_.bytes);
+    co_await read_body(parser, held, ec);
+    if (ec) co_return co_await give_up(ec, request.head);
+    waiting_.leave();
+    bool keep_alive = parser.keep_alive();
     request.body = std::move(parser.get().body());
     request.params = std::move(plan.params);
     request.actor = std::move(plan.actor);
     Response response = co_await run(plan, request);
+    std::string().swap(request.body);
+    if (!held.resize(response.body.size())) {
+      response = problem_response(Error(Errc::too_many_requests), request.head);
+      keep_alive = false;
+    }
     co_return co_await send(std::move(response), request, keep_alive);
   }
 
@@ -221,14 +239,27 @@ class Conversation final : public Session {
         head);
   }
 
-  asio::awaitable<void> read_body(Parser& parser, std::size_t bytes_max, error_code& ec) {
-    tcp().expires_after(transfer_timeout(parser.content_length().value_or(bytes_max)));
-    if (beast::iequals(parser.get()[bhttp::field::expect], "100-continue")) {
+  // no_buffer_space: the listener's connections hold as many bytes as they may.
+  asio::awaitable<void> read_body(Parser& parser, ByteLease& held, error_code& ec) {
+    if (!parser.is_done() && beast::iequals(parser.get()[bhttp::field::expect], "100-continue")) {
       constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+      tcp().expires_after(kSliceTimeout);
       co_await asio::async_write(stream_, asio::buffer(kContinue), into(ec));
-      if (ec) co_return;
     }
-    co_await bhttp::async_read(stream_, buffer_, parser, into(ec));
+    const auto deadline = Clock::now() + kBodyTimeout;
+    parser.eager(true);
+    while (!ec && !parser.is_done()) {
+      const std::size_t got = parser.get().body().size();
+      if (!held.resize(got + kBufferBytesMax)) {
+        // Given back before the answer goes out, or all that are at it now would be refused.
+        std::string().swap(parser.get().body());
+        held.resize(0);
+        ec = asio::error::no_buffer_space;
+        co_return;
+      }
+      tcp().expires_at(deadline + seconds(got / kBodyBytesPerSecondMin));
+      co_await bhttp::async_read_some(stream_, buffer_, parser, into(ec));
+    }
   }
 
   asio::awaitable<Response> run(const Plan& plan, Request& request) {
@@ -260,13 +291,28 @@ class Conversation final : public Session {
       response.body.clear();
     }
     const std::string head = format_response_head(response, request.head, keep_alive);
-    const std::array<asio::const_buffer, 2> buffers = {asio::buffer(head),
-                                                       asio::buffer(response.body)};
+    Bytes rest = response.body;
+    Bytes slice = take_slice(rest);
+    const std::array<asio::const_buffer, 2> first = {
+        asio::buffer(head), asio::const_buffer(slice.data(), slice.size())};
     error_code ec;
-    tcp().expires_after(transfer_timeout(response.body.size()));
-    co_await asio::async_write(stream_, buffers, into(ec));
+    waiting_.enter(*this);
+    tcp().expires_after(kSliceTimeout);
+    co_await asio::async_write(stream_, first, into(ec));
+    while (!ec && !rest.empty()) {
+      slice = take_slice(rest);
+      tcp().expires_after(kSliceTimeout);
+      co_await asio::async_write(stream_, asio::const_buffer(slice.data(), slice.size()), into(ec));
+    }
+    waiting_.leave();
     log(response, request);
     co_return !ec && keep_alive;
+  }
+
+  static Bytes take_slice(Bytes& rest) {
+    const Bytes slice = rest.first(std::min(rest.size(), kSliceBytes));
+    rest = rest.subspan(slice.size());
+    return slice;
   }
 
   void log(const Response& response, const Request& request) const {
@@ -289,7 +335,9 @@ class Conversation final : public Session {
 
   Stream stream_;
   const Application& application_;
+  Crowd& crowd_;
   SessionShared& shared_;
+  PlaceInLine waiting_;
   beast::flat_buffer buffer_{kBufferBytesMax};
   std::string peer_;
   Clock::time_point started_;
@@ -298,15 +346,16 @@ class Conversation final : public Session {
 
 }  // namespace
 
-asio::awaitable<void> run_session(Socket socket, const Application& application,
+asio::awaitable<void> run_session(Socket socket, const Application& application, Crowd& crowd,
                                   SessionShared& shared) {
-  Conversation conversation(beast::tcp_stream(std::move(socket)), application, shared);
+  Conversation conversation(beast::tcp_stream(std::move(socket)), application, crowd, shared);
   co_await conversation.run();
 }
 
 asio::awaitable<void> run_tls_session(Socket socket, asio::ssl::context& tls,
-                                      const Application& application, SessionShared& shared) {
-  Conversation conversation(TlsStream(std::move(socket), tls), application, shared);
+                                      const Application& application, Crowd& crowd,
+                                      SessionShared& shared) {
+  Conversation conversation(TlsStream(std::move(socket), tls), application, crowd, shared);
   co_await conversation.run();
 }
 

@@ -7,11 +7,10 @@
 #include <boost/asio/thread_pool.hpp>
 #include <set>
 
+#include "server/http/crowd.hpp"
 #include "server/http/router.hpp"
 
 namespace mpyd::server::http {
-
-class Session;
 
 // What all sessions share. Touched on the I/O thread only.
 struct SessionShared {
@@ -21,20 +20,13 @@ struct SessionShared {
   std::set<Session*> sessions;     // all that are open
 };
 
-class Session {
- public:
-  // Closes the connection if it waits for its next request.
-  virtual void close_if_idle() = 0;
-
- protected:
-  ~Session() = default;
-};
-
 using Socket = boost::asio::ip::tcp::socket;
 
+// `crowd` is the listener's.
 boost::asio::awaitable<void> run_session(Socket socket, const Application& application,
-                                         SessionShared& shared);
+                                         Crowd& crowd, SessionShared& shared);
 boost::asio::awaitable<void> run_tls_session(Socket socket, boost::asio::ssl::context& tls,
-                                             const Application& application, SessionShared& shared);
+                                             const Application& application, Crowd& crowd,
+                                             SessionShared& shared);
 
 }  // namespace mpyd::server::http

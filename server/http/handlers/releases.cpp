@@ -122,9 +122,6 @@ Result<Response> list_releases(const AdminApi& api, Request& request) {
 }
 
 Result<Response> publish(const AdminApi& api, Request& request) {
-  if (request.head.content_type != "application/vnd.mpyd.packages")
-    return problem_response(415, Errc::invalid_argument,
-                            "the body must be application/vnd.mpyd.packages", request.head);
   MPYD_TRY_ASSIGN(const PublishReport report, api.publish.publish(request.bytes(), request.actor));
   json::array packages;
   for (const PublishReport::Item& item : report.items)

@@ -2,12 +2,11 @@
 """The device listener's HTTP: packages and documents, and everything a bad client may do."""
 
 import hashlib
-import resource
 import socket
 import time
 import unittest
 
-from support import DaemonCase, live
+from support import DaemonCase
 
 
 class Packages(DaemonCase):
@@ -199,37 +198,6 @@ class Protocol(DaemonCase):
         self.assert_problem(self.request("POST", "/v1/device/sync", body=b""), 400, "truncated")
         self.assert_problem(self.request("POST", "/v1/device/sync", body=b"\x00\x02" + bytes(200)), 400, "malformed")
         self.assertEqual(self.request("POST", "/v1/device/sync", body=b"\x00\x01" + bytes(200)).body, b"\x00\x03")
-
-
-class Crowd(DaemonCase):
-    CONNECTIONS_MAX = 1024
-
-    @classmethod
-    def setUpClass(cls):
-        # One descriptor per connection, here and in the daemon, which inherits the limit.
-        before = resource.getrlimit(resource.RLIMIT_NOFILE)
-        needed = 2 * cls.CONNECTIONS_MAX
-        if before[1] != resource.RLIM_INFINITY and before[1] < needed:
-            raise unittest.SkipTest(f"needs {needed} open files, may have {before[1]}")
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(before[0], needed), before[1]))
-        cls.addClassCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, before)
-        super().setUpClass()
-
-    def test_a41_a_crowd_of_devices_does_not_lock_the_operator_out(self):
-        crowd = [self.connect() for _ in range(self.CONNECTIONS_MAX + 5)]
-        for late in crowd[self.CONNECTIONS_MAX:]:
-            self.assertTrue(late.at_end())
-        self.assertEqual(self.request("GET", "/healthz", port=self.admin_port).status, 200)
-        self.assertEqual((self.folder / "server.log").read_text().count("turning away"), 1)
-        crowd[0].close()
-        # The place is free once the daemon has seen the end of that connection.
-        live.wait_for("a free place", self.device_listener_answers)
-
-    def device_listener_answers(self):
-        try:
-            return self.request("GET", "/healthz")
-        except ConnectionError:  # turned away before all was sent
-            return None
 
 
 if __name__ == "__main__":

@@ -1,0 +1,133 @@
+#!/usr/bin/python3
+"""The daemon under ThreadSanitizer while everything is asked of it at once, until it is told to stop in the middle of it."""
+
+import contextlib
+import json
+import os
+import pathlib
+import sys
+import threading
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration/server"))
+from support import BYTECODE, Connection, DaemonCase, live  # noqa: E402
+
+BURST = 6
+SECONDS = 60 if os.environ.get("MPYD_TEST_FULL") else 12
+
+
+class Hammer(DaemonCase):
+    @classmethod
+    def setUpClass(cls):
+        live.Server.daemon = os.environ["MPYD_DAEMON"]
+        super().setUpClass()
+
+    def setUp(self):
+        self.stop = threading.Event()
+        self.failures = []
+        self.counts = {}
+
+    def repeat(self, name, step):
+        """A thread that does `step` again and again; a 5xx answer is a failure, unless it says to come back."""
+        def run():
+            n = 0
+            while not self.stop.is_set():
+                try:
+                    status = step(n)
+                    if status is not None and status >= 500 and status != 503:
+                        self.failures.append((name, status))
+                except (OSError, AssertionError, AttributeError) as failure:
+                    if not self.stop.is_set():
+                        self.failures.append((name, repr(failure)))
+                n += 1
+                self.counts[name] = self.counts.get(name, 0) + 1
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        return thread
+
+    def burst(self, port, data):
+        """The same request on several connections at once: only then is the daemon at it twice at a time."""
+        with contextlib.ExitStack() as closing:
+            connections = [closing.enter_context(contextlib.closing(Connection(port))) for _ in range(BURST)]
+            for connection in connections:
+                connection.send(data)
+            return max(connection.receive().status for connection in connections)
+
+    def get(self, target, port=None, headers=""):
+        return self.burst(port or self.device_port, f"GET {target} HTTP/1.1\r\nHost: t\r\n{headers}\r\n".encode())
+
+    def ask(self, method, target, value=None):
+        body = json.dumps(value).encode() if value is not None else b""
+        return self.burst(self.admin_port, f"{method} {target} HTTP/1.1\r\nHost: t\r\nAuthorization: Bearer {self.token}\r\n"
+                          f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+
+    def publish(self, n):
+        driver = self.folder / "next.mpy"
+        driver.write_bytes(BYTECODE.replace(b"board", b"b%04d" % (n % 10000)))
+        done = self.server.publish(driver, version=f"2.0.{n}", check=False)
+        if done.returncode != 0 and not self.stop.is_set():
+            self.failures.append(("publish", done.stderr))
+
+    def delegate(self, n):
+        self.server.delegate(f"hat:Hammer:{n % 50:04x}", "hammer")
+
+    def withdraw(self, n):
+        selection = {"hardware_id": live.HARDWARE_ID, "version": "1.0.0"}
+        return self.ask("POST", f"/v1/admin/releases/{'unyank' if n % 2 else 'yank'}", selection)
+
+    def new_token(self, n):
+        self.ask("POST", "/v1/admin/tokens", {"name": f"t{n}", "scopes": ["read"]})
+        return self.ask("DELETE", f"/v1/admin/tokens/t{n}")
+
+    def motherboards(self):
+        boards = []
+        for n in range(3):
+            folder = self.folder / f"motherboard{n}"
+            folder.mkdir()
+            identity = self.server.provision(f"motherboard {n}", folder / "identity")
+            image = folder / "board.eep"
+            live.mpyd("eeprom", "build", "--hardware-id", live.HARDWARE_ID, "--revision", 3, "--out", image)
+            board = live.Motherboard(folder, identity, sync_interval_ms=30, retry_max_ms=100).start()
+            self.addCleanup(board.stop)
+            board.plug(1, image)
+            boards.append(board)
+        return boards
+
+    def test_no_thread_races_another_whatever_is_asked_at_once(self):
+        boards = self.motherboards()
+        explain = f"/v1/admin/explain?hardware_id={live.HARDWARE_ID.replace('%', '%25')}&abi=6.3-armv7m"
+        threads = [
+            self.repeat("health", lambda n: self.get("/healthz")),
+            self.repeat("ready", lambda n: self.get("/readyz", self.admin_port)),
+            self.repeat("download", lambda n: self.get(f"/v1/packages/{self.digest}", headers="Range: bytes=3-\r\n")),
+            self.repeat("targets", lambda n: self.get("/v1/device/targets")),
+            self.repeat("status", lambda n: self.ask("GET", "/v1/admin/status")),
+            self.repeat("trust", lambda n: self.ask("GET", "/v1/admin/trust")),
+            self.repeat("explain", lambda n: self.ask("GET", explain)),
+            self.repeat("lists", lambda n: self.ask("GET", f"/v1/admin/{('releases', 'devices', 'audit', 'tokens')[n % 4]}")),
+            self.repeat("enroll", lambda n: self.ask("POST", "/v1/admin/devices", {"public_key": f"{n + 2:064x}", "name": "x"})),
+            self.repeat("tokens", self.new_token),
+            self.repeat("withdraw", self.withdraw),
+            self.repeat("publish", self.publish),
+            self.repeat("delegate", self.delegate),
+        ]
+        time.sleep(SECONDS)
+        for board in boards:
+            board.wait_event("synced", count=3)
+        # In the middle of everything.
+        self.stop.set()
+        code = self.server.stop()
+        for thread in threads:
+            thread.join()
+        log = (self.folder / "server.log").read_text()
+        start = max(log.find("WARNING: ThreadSanitizer"), 0)
+        self.assertNotIn("ThreadSanitizer", log, log[start:start + 6000])
+        self.assertEqual(code, 0)
+        self.assertEqual(self.failures, [])
+        print(self.counts, {"syncs": sum(board.count("synced") for board in boards)})
+
+
+if __name__ == "__main__":
+    unittest.main()
