@@ -52,6 +52,16 @@ inline void give_view(pb_callback_t& field, const Bytes& view) {
   field.arg = const_cast<Bytes*>(&view);
 }
 
+// The text of a field that was all zero before it was decoded. nanopb marks its end by a NUL; with
+// one inside, devices would read less than everybody else. Errors: malformed.
+template <std::size_t N>
+Result<std::string_view> text_of(const char (&field)[N]) {
+  const std::string_view text(field);
+  for (std::size_t i = text.size(); i < N; ++i)
+    if (field[i] != '\0') return fail(Errc::malformed);
+  return text;
+}
+
 // Decodes a whole message. Errors: malformed (also where a nanopb bound is exceeded).
 template <class Message>
 Result<void> decode(Bytes bytes, const pb_msgdesc_t* fields, Message& out) {

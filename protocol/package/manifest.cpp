@@ -10,9 +10,12 @@ namespace mpyd {
 namespace {
 
 Result<void> read_identity(const mpyd_v1_Manifest& m, Manifest& out) {
-  MPYD_TRY_ASSIGN(out.driver_name, parse_driver_name(m.driver_name));
-  MPYD_TRY_ASSIGN(out.version, parse_version(m.version));
-  MPYD_TRY_ASSIGN(out.hardware_id, HardwareId::parse(m.hardware_id));
+  MPYD_TRY_ASSIGN(const auto driver_name, pb::text_of(m.driver_name));
+  MPYD_TRY_ASSIGN(out.driver_name, parse_driver_name(driver_name));
+  MPYD_TRY_ASSIGN(const auto version, pb::text_of(m.version));
+  MPYD_TRY_ASSIGN(out.version, parse_version(version));
+  MPYD_TRY_ASSIGN(const auto hardware_id, pb::text_of(m.hardware_id));
+  MPYD_TRY_ASSIGN(out.hardware_id, HardwareId::parse(hardware_id));
   if (!m.has_abi) return fail(Errc::malformed);
   MPYD_TRY_ASSIGN(out.abi, abi_from_message(m.abi));
   out.release = m.release;
@@ -22,7 +25,8 @@ Result<void> read_identity(const mpyd_v1_Manifest& m, Manifest& out) {
   out.driver_interface = m.driver_interface;
   if (out.driver_interface != kDriverInterface) return fail(Errc::unsupported);
   for (pb_size_t i = 0; i < m.required_modules_count; ++i) {
-    MPYD_TRY_ASSIGN(const ModuleName module, ModuleName::make(m.required_modules[i]));
+    MPYD_TRY_ASSIGN(const auto name, pb::text_of(m.required_modules[i]));
+    MPYD_TRY_ASSIGN(const ModuleName module, ModuleName::make(name));
     if (module.empty()) return fail(Errc::malformed);
     out.required_modules.push_back(module);
   }

@@ -7,16 +7,6 @@
 namespace mpyd::trust {
 namespace {
 
-// The text of a field that was all zero before it was decoded. nanopb marks its end by a NUL; with
-// one inside, devices would read less than everybody else. Errors: malformed.
-template <std::size_t N>
-Result<std::string_view> text_of(const char (&field)[N]) {
-  const std::string_view text(field);
-  for (std::size_t i = text.size(); i < N; ++i)
-    if (field[i] != '\0') return fail(Errc::malformed);
-  return text;
-}
-
 // A repeated bytes field of fixed-size values.
 template <class Fixed, std::size_t N, class Array>
 Result<void> read_list(const Array* items, pb_size_t count, InlineVector<Fixed, N>& out) {
@@ -74,9 +64,9 @@ Result<void> read_entry(Bytes body, PolicyEntry& out) {
   mpyd_v1_PolicyEntry m{};
   MPYD_TRY(pb::decode(body, mpyd_v1_PolicyEntry_fields, m));
   MPYD_TRY(pb::check_format(m.format, m.min_reader));
-  MPYD_TRY_ASSIGN(const auto hardware_id, text_of(m.hardware_id));
+  MPYD_TRY_ASSIGN(const auto hardware_id, pb::text_of(m.hardware_id));
   MPYD_TRY_ASSIGN(out.hardware_id, HardwareId::parse(hardware_id));
-  MPYD_TRY_ASSIGN(const auto driver_name, text_of(m.driver_name));
+  MPYD_TRY_ASSIGN(const auto driver_name, pb::text_of(m.driver_name));
   MPYD_TRY_ASSIGN(out.driver_name, parse_driver_name(driver_name));
   MPYD_TRY(read_list(m.publisher_keys, m.publisher_keys_count, out.publisher_keys));
   MPYD_TRY(read_list(m.revoked_digests, m.revoked_digests_count, out.revoked_digests));

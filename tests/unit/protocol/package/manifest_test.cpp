@@ -126,6 +126,16 @@ TEST_CASE("libprotobuf reads every field of a manifest as nanopb wrote it") {
   CHECK(same_bytes(test::copy(p.SerializeAsString()), bytes_of(m)));
 }
 
+TEST_CASE("A30 a text with a NUL inside, which two readers would read differently, is refused") {
+  using namespace std::string_literals;
+  check_refused({
+      {"driver name", Errc::malformed, [](v1::Manifest& m) { m.set_driver_name("th\0rmo"s); }},
+      {"version", Errc::malformed, [](v1::Manifest& m) { m.set_version("1.4.0\0-rc"s); }},
+      {"hardware ID", Errc::malformed, [](v1::Manifest& m) { m.set_hardware_id("hat:A:1\0x"s); }},
+      {"module", Errc::malformed, [](v1::Manifest& m) { m.set_required_modules(0, "ti\0me"s); }},
+  });
+}
+
 TEST_CASE("a newer format, min_reader or driver interface is refused as unsupported") {
   check_refused({
       {"format", Errc::unsupported, [](auto& m) { m.set_format(kFormat + 1); }},
