@@ -87,7 +87,8 @@ Result<std::uint8_t> take_number(std::string_view& text) {
     value = value * 10 + static_cast<std::uint32_t>(text[used++] - '0');
     if (value > 255) return fail(Errc::malformed);
   }
-  if (used == 0) return fail(Errc::malformed);
+  // One number has one text.
+  if (used == 0 || (used > 1 && text[0] == '0')) return fail(Errc::malformed);
   text.remove_prefix(used);
   return static_cast<std::uint8_t>(value);
 }
@@ -118,7 +119,7 @@ Result<void> apply_row(Abi& abi, const SuffixRow& row) {
   if ((is_native_suffix(row) && !abi.is_native()) ||
       (row.float_abi != FloatAbi::unspecified && abi.float_abi != FloatAbi::unspecified) ||
       (row.object_repr != ObjectRepr::unspecified && abi.object_repr != ObjectRepr::unspecified) ||
-      (row.flag & abi.arch_flags) != 0)
+      (row.flag & abi.arch_flags) != 0 || (row.flag != 0 && abi.arch != Arch::rv32imc))
     return fail(Errc::malformed);
   if (row.float_abi != FloatAbi::unspecified) abi.float_abi = row.float_abi;
   if (row.object_repr != ObjectRepr::unspecified) abi.object_repr = row.object_repr;
@@ -201,6 +202,8 @@ AbiText format_text(const Abi& abi, std::uint8_t small_int_bits_default) {
 
 Result<void, AbiMismatch> Abi::accepts(const Abi& module) const {
   if (module.mpy_version != mpy_version) return fail(AbiMismatch::mpy_version);
+  // Firmware without native code has no sub-version worth telling.
+  if (module.is_native() && !is_native()) return fail(AbiMismatch::arch);
   if (module.is_native() && module.sub_version != sub_version)
     return fail(AbiMismatch::sub_version);
   if (module.small_int_bits > small_int_bits) return fail(AbiMismatch::small_int_bits);
@@ -219,8 +222,10 @@ int specificity(const Abi& module) {
   int flags = 0;
   for (std::uint32_t bits = module.arch_flags; bits != 0; bits &= bits - 1) ++flags;
   const int floats = module.float_abi == FloatAbi::none ? 0 : 1;
-  // At most 32 flags and 63 bits; so each term outweighs all behind it.
-  return ((static_cast<int>(module.arch) * 33 + flags) * 2 + floats) * 64 + module.small_int_bits;
+  // Each term outweighs all behind it: at most 32 flags, of which two are assigned, and 63 bits.
+  int out = static_cast<int>(module.arch) * 33 + flags;
+  out = out * 4 + static_cast<int>(module.arch_flags & (kFlagZba | kFlagZcmp));
+  return (out * 2 + floats) * 64 + module.small_int_bits;
 }
 
 Abi with_defaults(Abi abi) {
@@ -289,8 +294,9 @@ AbiReason describe(AbiMismatch why, const Abi& device, const Abi& module) {
     case AbiMismatch::arch:
       out.append("is native code for ");
       out.append(arch_name(module.arch));
-      out.append(", this motherboard is ");
-      out.append(arch_name(device.arch));
+      out.append(device.is_native() ? ", this motherboard is "
+                                    : ", this firmware runs bytecode only");
+      if (device.is_native()) out.append(arch_name(device.arch));
       break;
     case AbiMismatch::core:
       out.append("is native code for ");
@@ -309,7 +315,12 @@ AbiReason describe(AbiMismatch why, const Abi& device, const Abi& module) {
     case AbiMismatch::float_abi:
       out.append("passes floats by the ");
       out.append(float_name(module.float_abi));
-      out.append("-float ABI, this firmware by the ");
+      out.append("-float ABI, this firmware ");
+      if (device.float_abi == FloatAbi::none) {
+        out.append("has no floats");
+        break;
+      }
+      out.append("by the ");
       out.append(float_name(device.float_abi));
       out.append("-float ABI");
       break;

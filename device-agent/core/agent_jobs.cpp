@@ -87,6 +87,7 @@ bool Agent::pick_job() {
     job_slot_ = i;
     job_generation_ = slots_[i].generation;
     job_offset_ = 0;
+    ram_bytes_ = 0;
     if (slots_[i].hash_pending) {
       hash_ = crypto::Sha256();
       job_ = Job::weigh_eeprom;
@@ -99,7 +100,8 @@ bool Agent::pick_job() {
     if (offline_ && slots_[i].wants_answer && !slots_[i].decided_offline &&
         slots_[i].module == DriverLoader::kNoModule) {
       start_choose_local(i);
-      return job_ != Job::none;
+      // None: its storage did not answer for want of memory; the others do not wait for it.
+      if (job_ != Job::none) return true;
     }
   }
   const std::uint32_t now = ports_.clock.now_ms();

@@ -17,7 +17,6 @@ struct Header {
 
 struct Atom {
   std::uint32_t type = 0;
-  std::uint32_t number = 0;
   std::uint32_t data_offset = 0;
   std::uint32_t data_bytes = 0;
 };
@@ -34,20 +33,26 @@ bool proves_itself(Source& source, const Atom& atom) {
          record->length == atom.data_bytes - kRecordHeaderBytes;
 }
 
-// Reads an atom's header and checks the CRC over header and data, in small pieces.
-Result<Atom> read_atom(Source& source, std::uint32_t offset, std::uint32_t end) {
-  std::array<std::byte, 64> piece{};
+// An atom as its header says; its data is not looked at.
+Result<Atom> read_atom_header(Source& source, std::uint32_t offset, std::uint32_t end) {
+  std::array<std::byte, kAtomHeaderBytes> header{};
   if (end - offset < kAtomHeaderBytes + kCrcBytes) return fail(Errc::truncated);
-  const MutableBytes header = MutableBytes(piece).first(kAtomHeaderBytes);
   MPYD_TRY(source.read(offset, header));
   const std::uint32_t length = load_le32(header, 4);
   if (length < kCrcBytes) return fail(Errc::malformed);
   if (length > end - offset - kAtomHeaderBytes) return fail(Errc::truncated);
-  const Atom atom{.type = load_le16(header, 0),
-                  .number = load_le16(header, 2),
-                  .data_offset = offset + kAtomHeaderBytes,
-                  .data_bytes = length - kCrcBytes};
+  return Atom{.type = load_le16(header, 0),
+              .data_offset = offset + kAtomHeaderBytes,
+              .data_bytes = length - kCrcBytes};
+}
+
+// An atom whose CRC, over header and data, was checked in small pieces.
+Result<Atom> read_atom(Source& source, std::uint32_t offset, std::uint32_t end) {
+  MPYD_TRY_ASSIGN(const Atom atom, read_atom_header(source, offset, end));
   if (proves_itself(source, atom)) return atom;
+  std::array<std::byte, 64> piece{};
+  const MutableBytes header = MutableBytes(piece).first(kAtomHeaderBytes);
+  MPYD_TRY(source.read(offset, header));
   std::uint16_t crc = crc16_arc(0, header);
   for (std::uint32_t done = 0; done < atom.data_bytes;) {
     const std::uint32_t left = atom.data_bytes - done;
@@ -166,21 +171,21 @@ Result<BoardIdentity> read_hat(Source& source) {
   return out;
 }
 
+// Reads headers only: identify() has checked all atoms. A key block is the atom right behind its
+// package or none, so nothing further is looked at: a step of the agent is short.
 Result<bool> next_hat_package(Source& source, BoardIdentity& board) {
   if (board.package.length == 0) return false;
   MPYD_TRY_ASSIGN(const Header header, read_header(source));
   BoardIdentity next;
   std::uint32_t offset = board.package.offset - kAtomHeaderBytes;
   if (offset > header.end) return fail(Errc::truncated);
-  MPYD_TRY_ASSIGN(Atom atom, read_atom(source, offset, header.end));
-  while (atom.number + 1 < header.atoms && next.key_block.length == 0) {
-    const std::uint32_t number = atom.number + 1;
-    offset = end_of(atom);
-    if (offset > header.end) return fail(Errc::truncated);
-    MPYD_TRY_ASSIGN(atom, read_atom(source, offset, header.end));
-    // Atoms that do not count upwards would keep a reader busy for ever.
-    if (atom.number != number) return fail(Errc::malformed);
+  MPYD_TRY_ASSIGN(Atom atom, read_atom_header(source, offset, header.end));
+  bool found = false;
+  for (std::uint32_t atoms = 0; atoms < kAtomsMax && end_of(atom) < header.end; ++atoms) {
+    MPYD_TRY_ASSIGN(atom, read_atom_header(source, end_of(atom), header.end));
     if (atom.type == kCustomAtom) MPYD_TRY(read_custom(source, atom, next));
+    if (found) break;
+    found = next.package.length != 0;
   }
   if (next.package.length == 0) return false;
   board.package = next.package;

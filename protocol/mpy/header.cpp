@@ -20,6 +20,16 @@ Result<Abi> parse_features(std::uint32_t version, std::uint32_t features) {
   return abi;
 }
 
+// Flags are of RV32's extensions; others are of an instruction set this build does not know, and a
+// file without any has no place for them.
+Result<Header> check_flags(const Header& header) {
+  const std::uint32_t flags = header.abi.arch_flags;
+  if (header.abi.arch != Arch::rv32imc || (flags & ~(kFlagZba | kFlagZcmp)) != 0)
+    return fail(Errc::unsupported);
+  if (flags == 0) return fail(Errc::malformed);
+  return header;
+}
+
 }  // namespace
 
 Result<Header> parse_header(Bytes file) {
@@ -29,7 +39,8 @@ Result<Header> parse_header(Bytes file) {
   Header header;
   MPYD_TRY_ASSIGN(header.abi, parse_features(load_u8(file, 1), features));
   header.abi.small_int_bits = static_cast<std::uint8_t>(load_u8(file, 3));
-  if (header.abi.small_int_bits > 63) return fail(Errc::malformed);
+  if (header.abi.small_int_bits == 0 || header.abi.small_int_bits > 63)
+    return fail(Errc::malformed);
   header.size = kHeaderBytesMin;
   if ((features & kFlagArchFlags) == 0) return header;
   for (std::size_t used = 0; used < kFlagBytesMax; ++used) {
@@ -37,7 +48,7 @@ Result<Header> parse_header(Bytes file) {
     if (header.abi.arch_flags >> 25 != 0) return fail(Errc::malformed);  // above 32 bits
     const std::uint32_t byte = load_u8(file, header.size++);
     header.abi.arch_flags = header.abi.arch_flags << 7 | (byte & 0x7f);
-    if ((byte & 0x80) == 0) return header;
+    if ((byte & 0x80) == 0) return check_flags(header);
   }
   return fail(Errc::malformed);
 }

@@ -14,7 +14,7 @@ struct Header {
   std::size_t size = 0;  // bytes of the header
 };
 
-// Errors: truncated, bad_magic, unsupported (a version before 6 or an arch nobody knows),
+// Errors: truncated, bad_magic, unsupported (a version before 6, an arch or flags nobody knows),
 // malformed.
 Result<Header> parse_header(Bytes file);
 

@@ -34,7 +34,7 @@ constexpr std::uint32_t kHasBss = 0x40;
 
 constexpr std::uint32_t kAssemblyArgumentsMax = 4;
 
-constexpr unsigned kNamesSoughtMax = 512;
+constexpr unsigned kNamesSoughtMax = 96;
 
 // Is it UTF-8, as MicroPython's utf8_check sees it?
 bool is_utf8(Bytes text) {
@@ -137,8 +137,9 @@ class Inspector final : NameSink {
   Parsed<void> read_tables() {
     MPYD_TRY_ASSIGN(tables_.names, file_.number());
     MPYD_TRY_ASSIGN(tables_.objects, file_.number());
-    if (tables_.names > kTableEntriesMax || tables_.objects > kTableEntriesMax)
-      return file_.fault(Errc::limit, "it has more than 65535 names or constants");
+    if (tables_.names > kNamesMax) return file_.fault(Errc::limit, "it has more than 4096 names");
+    if (tables_.objects > kTableEntriesMax)
+      return file_.fault(Errc::limit, "it has more than 65535 constants");
     // Each takes a byte at least.
     if (std::size_t{tables_.names} + tables_.objects > file_.left())
       return file_.fault(Errc::truncated, "the file ends before its names and constants do");
@@ -245,10 +246,11 @@ class Inspector final : NameSink {
     account(std::uint64_t{word_} * 4);
 
     std::uint32_t children_used = 0;
+    Data data;
     if (kind == Kind::bytecode) {
       MPYD_TRY_ASSIGN(children_used, read_bytecode(code, depth));
     } else {
-      MPYD_TRY(read_machine_code(kind, code, depth));
+      MPYD_TRY(read_machine_code(kind, code, depth, data));
     }
     std::uint32_t children = 0;
     if ((head & 4) != 0) {
@@ -260,13 +262,10 @@ class Inspector final : NameSink {
     }
     if (children_used > children) return code.malformed("an instruction names no function");
     if (kind == Kind::native) MPYD_TRY(check_prelude_index(code, children));
-    // The loader relocates after the children: a native module has none, but the order is the
-    // file's.
-    if (kind == Kind::viper && (viper_flags_ & kHasRelocations) != 0 && children == 0)
-      return read_relocations(code);
-    if (kind == Kind::viper && (viper_flags_ & kHasRelocations) != 0)
-      return code.malformed("a native module has functions beside its code");
-    return {};
+    if (!data.has_relocations) return {};
+    // The loader relocates after it has read the children. A linker makes none.
+    if (children != 0) return code.malformed("a native module has functions beside its code");
+    return read_relocations({code, data.rodata, data.bss_bytes});
   }
 
   Parsed<std::uint32_t> read_bytecode(Cursor code, unsigned depth) {
@@ -278,7 +277,14 @@ class Inspector final : NameSink {
     return check_bytecode(code, prelude, tables_, depth == 0 ? this : nullptr);
   }
 
-  Parsed<void> read_machine_code(Kind kind, const Cursor& code, unsigned depth) {
+  // What a native module has beside its text.
+  struct Data {
+    bool has_relocations = false;
+    Cursor rodata;
+    std::uint32_t bss_bytes = 0;
+  };
+
+  Parsed<void> read_machine_code(Kind kind, const Cursor& code, unsigned depth, Data& data) {
     uses_native_ = true;
     facts_.text_bytes += static_cast<std::uint32_t>(code.left());
     account(code.left());
@@ -292,7 +298,7 @@ class Inspector final : NameSink {
       case Kind::native:
         return read_native_prelude(code);
       case Kind::viper:
-        return read_viper(code);
+        return read_viper(code, data);
       case Kind::assembly:
         return read_assembly(code);
       case Kind::bytecode:
@@ -328,30 +334,28 @@ class Inspector final : NameSink {
     return {};
   }
 
-  Parsed<void> read_viper(const Cursor& code) {
-    MPYD_TRY_ASSIGN(viper_flags_, file_.number());
-    if ((viper_flags_ & ~(kHasRelocations | kHasRodata | kHasBss)) != 0)
+  Parsed<void> read_viper(const Cursor& code, Data& data) {
+    MPYD_TRY_ASSIGN(const std::uint32_t flags, file_.number());
+    if ((flags & ~(kHasRelocations | kHasRodata | kHasBss)) != 0)
       return code.malformed("a native function has unknown flags");
-    rodata_ = Cursor();
-    bss_bytes_ = 0;
+    data.has_relocations = (flags & kHasRelocations) != 0;
     std::uint32_t rodata_bytes = 0;
-    if ((viper_flags_ & kHasRodata) != 0) {
+    if ((flags & kHasRodata) != 0) {
       MPYD_TRY_ASSIGN(rodata_bytes, file_.number());
     }
-    if ((viper_flags_ & kHasBss) != 0) {
-      MPYD_TRY_ASSIGN(bss_bytes_, file_.number());
+    if ((flags & kHasBss) != 0) {
+      MPYD_TRY_ASSIGN(data.bss_bytes, file_.number());
     }
-    if (bss_bytes_ > kBssBytesMax)
+    if (data.bss_bytes > kBssBytesMax)
       return file_.fault(Errc::limit, "its variables take more than a megabyte");
-    MPYD_TRY_ASSIGN(rodata_, file_.part(rodata_bytes));
+    MPYD_TRY_ASSIGN(data.rodata, file_.part(rodata_bytes));
     facts_.rodata_bytes += rodata_bytes;
-    facts_.bss_bytes += bss_bytes_;
-    account(std::uint64_t{bss_bytes_} + rodata_bytes);
+    facts_.bss_bytes += data.bss_bytes;
+    account(std::uint64_t{data.bss_bytes} + rodata_bytes);
     return {};
   }
 
-  Parsed<void> read_relocations(const Cursor& code) {
-    const Sections sections{code, rodata_, bss_bytes_};
+  Parsed<void> read_relocations(const Sections& sections) {
     MPYD_TRY(check_entry(facts_.abi.arch, sections));
     MPYD_TRY_ASSIGN(const bool floats,
                     check_relocations(file_, facts_.abi.arch, sections, tables_));
@@ -393,10 +397,6 @@ class Inspector final : NameSink {
   Cursor names_;  // at the first of them
   unsigned names_sought_ = 0;
   bool uses_native_ = false;
-  // Of the function being read.
-  std::uint32_t viper_flags_ = 0;
-  Cursor rodata_;
-  std::uint32_t bss_bytes_ = 0;
 };
 
 }  // namespace

@@ -15,8 +15,10 @@ namespace mpyd::mpy {
 inline constexpr unsigned kFunctionDepthMax = 16;
 inline constexpr unsigned kTupleDepthMax = 8;
 inline constexpr std::uint32_t kTableEntriesMax = 0xffff;  // MicroPython counts in 16 bits
-inline constexpr std::uint32_t kNameBytesMax = 255;        // MICROPY_QSTR_BYTES_IN_LEN = 1
-inline constexpr std::uint32_t kIntDigitsMax = 1024;       // reading them takes quadratic time
+// MicroPython compares each name with all it knows, and never forgets one.
+inline constexpr std::uint32_t kNamesMax = 4096;
+inline constexpr std::uint32_t kNameBytesMax = 255;   // MICROPY_QSTR_BYTES_IN_LEN = 1
+inline constexpr std::uint32_t kIntDigitsMax = 1024;  // reading them takes quadratic time
 inline constexpr std::uint32_t kFloatCharsMax = 64;
 inline constexpr std::uint32_t kBssBytesMax = 1U << 20;
 inline constexpr std::size_t kNamesListed = 48;

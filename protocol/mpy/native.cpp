@@ -223,8 +223,9 @@ bool loads_float_function(Arch arch, Bytes text) {
   const std::size_t step = x86 ? 1 : 2;
   for (std::size_t at = 0; at + 6 <= text.size(); at += step) {
     if (thumb2) {
-      // LDR.W Rt, [Rn, #imm12]
-      if ((load_le16(text, at) & 0xfff0) == 0xf8d0 &&
+      // LDR.W Rt, [Rn, #imm12]; from the stack or beside the code it is something else.
+      const std::uint32_t base = load_le16(text, at) & 0xf;
+      if ((load_le16(text, at) & 0xfff0) == 0xf8d0 && base != 13 && base != 15 &&
           is_float_entry(load_le16(text, at + 2) & 0xfff))
         return true;
     } else if (x86) {
@@ -237,9 +238,13 @@ bool loads_float_function(Arch arch, Bytes text) {
           is_float_entry(load_le32(text, at + 2)))
         return true;
     } else {
-      // LW rd, imm(rs)
+      // LW rd, imm(rs); from the stack, or behind AUIPC rs (a GOT entry), it is something else.
       const std::uint32_t instruction = load_le32(text, at);
-      if ((instruction & 0x707f) == 0x2003 && is_float_entry(instruction >> 20)) return true;
+      const std::uint32_t base = instruction >> 15 & 0x1f;
+      const bool is_got = at >= 4 && (load_le32(text, at - 4) & 0xfff) == (base << 7 | 0x17);
+      if ((instruction & 0x707f) == 0x2003 && is_float_entry(instruction >> 20) && base != 2 &&
+          !is_got)
+        return true;
     }
   }
   return false;

@@ -30,9 +30,10 @@ Parsed<void> check_entry(Arch arch, const Sections& sections);
 Parsed<bool> check_relocations(Cursor& file, Arch arch, const Sections& sections,
                                const Tables& tables);
 
-// Does the text load a function that takes or returns a C float from MicroPython's function table?
-// Looks for the load instructions that compilers make of `mp_fun_table.obj_get_float_to_f` and its
-// three siblings. Known for Thumb-2, RV32 and x86; false elsewhere.
+// Does it look as if the text loaded a function that takes or returns a C float from MicroPython's
+// function table? True if there is a load instruction as compilers make them of
+// `mp_fun_table.obj_get_float_to_f` and its three siblings; one that reads another structure at the
+// same distance looks alike. Known for Thumb-2, RV32 and x86; false elsewhere.
 bool loads_float_function(Arch arch, Bytes text);
 
 }  // namespace mpyd::mpy

@@ -101,12 +101,13 @@ class Program {
     app->add_option("--revisions", options.revisions, "Board revisions: 3, 3-7 or 3-; default all");
     app->add_option("--name", options.name, "Driver name");
     app->add_option("--version", options.version, "Version for people, X.Y.Z");
-    app->add_option("--release", options.release, "Release number; default the next one");
+    app->add_option("--release", options.release,
+                    "Release number; publish takes the next one by default, pack asks for it");
     app->add_option("--requires", options.required_modules,
                     "Built-in module the firmware must have; may be repeated")
         ->allow_extra_args(false);
     app->add_option("--ram", options.ram_bytes,
-                    "Bytes of RAM the loaded driver needs; default the size of the file");
+                    "Bytes of RAM the loaded driver needs; default what loading it takes");
     app->add_option("--key", options.key_files, "Publisher key file; repeat for a threshold")
         ->allow_extra_args(false);
     add_passphrase(app, options.passphrase_file);

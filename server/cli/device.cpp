@@ -104,8 +104,10 @@ Outcome<void> run_device_provision(const DeviceProvisionOptions& options, const 
   const std::string id = shown(answer, "id");
   answer["public_key"] = public_key;
   answer["file"] = options.out_file;
-  out.say("wrote " + options.out_file + ": a secret; copy it to the device, then keep or wipe it");
-  out.result(answer, "device " + id + " (" + options.name + ") is enrolled");
+  if (!exists)
+    out.say("wrote " + options.out_file +
+            ": a secret; copy it to the device, then keep or wipe it");
+  out.result(answer, "device " + id + " (" + shown(answer, "name") + ") is enrolled");
   return {};
 }
 

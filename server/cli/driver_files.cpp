@@ -103,19 +103,13 @@ Outcome<std::vector<Argument>> expand_folders(const std::vector<std::string>& ar
 
 Outcome<MpyFile> read_mpy(const std::string& path, ByteVector bytes, std::string_view overrides) {
   MPYD_TRY_ASSIGN(const mpy::Header header, lift(mpy::parse_header(bytes), "the .mpy header"));
-  MpyFile file{path, std::move(bytes), header.abi, {}};
+  MpyFile file{.path = path, .bytes = std::move(bytes), .abi = header.abi};
   MPYD_TRY(apply_overrides(overrides, file.abi));
   const bool is_float_said = file.abi.float_abi != FloatAbi::unspecified;
   file.abi = with_defaults(file.abi);
   MPYD_TRY_ASSIGN(const mpy::Facts facts, check_mpy(file.bytes, file.abi));
-  if (facts.floats_cross && file.abi.float_abi == FloatAbi::none && !is_float_said)
-    return failure(Errc::invalid_argument,
-                   "its code passes C floats to or from MicroPython, so it does not fit every "
-                   "firmware, as the default for " +
-                       std::string(arch_name(file.abi.arch)) + " says",
-                   "say how it was compiled: " + path +
-                       ":float=soft or :float=hard (or none, if "
-                       "you know better)");
+  file.may_pass_floats =
+      facts.floats_cross && file.abi.float_abi == FloatAbi::none && !is_float_said;
   file.plain_digest = crypto::sha256(file.bytes);
   return file;
 }
@@ -193,6 +187,15 @@ Outcome<DriverFiles> read_driver_files(const std::vector<std::string>& arguments
   }
   MPYD_TRY(refuse_same_abi(out));
   return out;
+}
+
+void warn_of_floats(const DriverFiles& files, const Output& out) {
+  for (const MpyFile& file : files.mpys)
+    if (file.may_pass_floats)
+      out.say("note: " + file.path +
+              " may pass C floats to or from MicroPython. If it does, say how it "
+              "was compiled, or it gives wrong numbers on some firmware: " +
+              file.path + ":float=soft or :float=hard");
 }
 
 Outcome<Manifest> shared_manifest(const DriverOptions& options) {

@@ -17,6 +17,8 @@ struct MpyFile {
   ByteVector bytes;
   Abi abi;
   Digest plain_digest;
+  // It looks as if C floats crossed the function table, and nobody said by which ABI.
+  bool may_pass_floats = false;
 };
 
 // One .mpkg out of a file.
@@ -40,6 +42,10 @@ struct DriverFiles {
 // check_package, invalid_argument (a file that is neither, unknown overrides), wrong_abi (a file in
 // the folder of another arch), conflict (two files of one ABI).
 Outcome<DriverFiles> read_driver_files(const std::vector<std::string>& arguments);
+
+// What a publisher should know before he signs: files that may be called by another float ABI than
+// they were compiled for.
+void warn_of_floats(const DriverFiles& files, const Output& out);
 
 // The manifest fields all variants share; `release` is set where it is known.
 // Errors: invalid_argument, limit, malformed, each naming its option.

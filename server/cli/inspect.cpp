@@ -108,7 +108,8 @@ bool looks_like_eeprom(Bytes file) {
 }
 
 // Says nothing of the content: it may be somebody's secret.
-Outcome<Report> inspect_unknown(Bytes) {
+Outcome<Report> inspect_unknown(Bytes file) {
+  if (file.empty()) return failure(Errc::truncated, "the file is empty");
   return failure(Errc::bad_magic, "not a file that mpyd inspects",
                  "it knows .mpy, packages (.mpkg), key blocks, images of ID EEPROMs, key files and "
                  "root documents");

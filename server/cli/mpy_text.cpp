@@ -101,7 +101,11 @@ std::string mpy_text(const mpy::Facts& facts, Bytes file) {
   out += (exact ? "exports    " : "names      ") + names_text(facts) + "\n";
   out += "driver     " + interface_text(facts) + "\n";
   if (facts.floats_cross)
-    out += "floats     its code passes C floats to or from MicroPython: the float ABI matters\n";
+    out +=
+        "floats     it seems to pass C floats to or from MicroPython: it must be published with "
+        "its\n"
+        "           float ABI (FILE.mpy:float=soft or hard, if that is not the default of its "
+        "arch)\n";
   return out + "SHA-256    " + digest_of(file) + "\n";
 }
 

@@ -37,6 +37,7 @@ Outcome<void> run_pack(const PackOptions& options, const Output& out) {
   MPYD_TRY_ASSIGN(const ExchangeKey recipient, recipient_of(options.driver));
   MPYD_TRY_ASSIGN(const std::vector<SigningKeyPair> keys, load_publisher_keys(options.driver));
 
+  warn_of_floats(files, out);
   boost::json::array packages;
   std::string text;
   for (const MpyFile& file : files.mpys) {

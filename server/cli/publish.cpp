@@ -17,6 +17,7 @@ namespace json = boost::json;
 
 constexpr std::string_view kPackagesType = "application/vnd.mpyd.packages";
 constexpr int kUploadAttempts = 3;
+constexpr const char* kStoredAlready = "stored already";
 
 // One line of the table that is shown before anything is sent.
 struct Row {
@@ -24,7 +25,7 @@ struct Row {
   std::string plain_digest;  // of a .mpy; what is shown is what is signed
   std::string digest;        // names the package; empty for one that is not built in a dry run
   std::size_t bytes = 0;
-  std::string status;  // new, stored already
+  std::string status;  // new, stored, stored already
 };
 
 // What the server said of a .mpy of this release.
@@ -60,11 +61,13 @@ json::object match_question(const Manifest& shared, const DriverFiles& files, bo
   return question;
 }
 
-Outcome<std::uint32_t> choose_release(const json::object& answer, std::uint32_t wanted) {
+// The number of a new release: the one wanted, or the next that motherboards do not refuse.
+Outcome<std::uint32_t> choose_release(const json::object& answer, std::uint32_t wanted,
+                                      std::uint32_t floor) {
   MPYD_TRY_ASSIGN(const std::uint64_t highest, number_field(answer, "highest_release"));
   if (is_absent(answer, "existing_release")) {
     if (highest >= 0xffffffff) return failure(Errc::limit, "there is no release number left");
-    return wanted != 0 ? wanted : static_cast<std::uint32_t>(highest) + 1;
+    return wanted != 0 ? wanted : std::max(static_cast<std::uint32_t>(highest) + 1, floor);
   }
   MPYD_TRY_ASSIGN(const std::uint64_t existing, number_field(answer, "existing_release"));
   if (wanted != 0 && wanted != existing)
@@ -75,11 +78,11 @@ Outcome<std::uint32_t> choose_release(const json::object& answer, std::uint32_t 
 }
 
 Outcome<Match> ask_match(const AdminClient& client, const Manifest& shared,
-                         const DriverFiles& files, bool is_public) {
+                         const DriverFiles& files, bool is_public, std::uint32_t floor) {
   MPYD_TRY_ASSIGN(const json::object answer, client.post("/v1/admin/releases/match",
                                                          match_question(shared, files, is_public)));
   Match match;
-  MPYD_TRY_ASSIGN(match.release, choose_release(answer, shared.release));
+  MPYD_TRY_ASSIGN(match.release, choose_release(answer, shared.release, floor));
   MPYD_TRY_ASSIGN(const auto variants, object_list(answer, "variants"));
   for (const MpyFile& file : files.mpys) {
     const std::string abi = text_of(file.abi);
@@ -96,7 +99,7 @@ Outcome<Match> ask_match(const AdminClient& client, const Manifest& shared,
     const bool absent = status == "absent";
     match.is_absent.push_back(absent);
     match.rows.push_back({abi, text_of(file.plain_digest), absent ? "" : shown(*found, "digest"),
-                          file.bytes.size(), absent ? "new" : "stored already"});
+                          file.bytes.size(), absent ? "new" : kStoredAlready});
   }
   return match;
 }
@@ -139,7 +142,7 @@ json::object rows_json(const Manifest& shared, const std::vector<Row>& rows, boo
   for (const Row& row : rows)
     packages.push_back(json::object{{"abi", row.abi},
                                     {"bytes", row.bytes},
-                                    {"status", row.status == "new" ? "stored" : "exists"},
+                                    {"status", row.status == kStoredAlready ? "exists" : "stored"},
                                     {"plain_sha256", row.plain_digest},
                                     {"digest", row.digest}});
   return {{"hardware_id", std::string(shared.hardware_id.view())},
@@ -184,17 +187,24 @@ struct Plan {
 };
 
 Outcome<Plan> plan_mpys(const PublishOptions& options, const AdminClient& client,
-                        const trust::Root& root, const DriverFiles& files) {
+                        const TrustView& trust, const DriverFiles& files) {
   Plan plan;
   MPYD_TRY_ASSIGN(plan.shared, shared_manifest(options.driver));
   MPYD_TRY_ASSIGN(const std::vector<SigningKeyPair> keys, load_publisher_keys(options.driver));
-  MPYD_TRY_ASSIGN(Match match, ask_match(client, plan.shared, files, options.driver.is_public));
+  const trust::PolicyEntry* entry = trust.entries.find(plan.shared.hardware_id);
+  if (entry != nullptr && entry->driver_name != plan.shared.driver_name)
+    return failure(Errc::conflict, "the driver of " + options.driver.hardware_id + " is called " +
+                                       std::string(entry->driver_name.view()) + ", not " +
+                                       options.driver.name);
+  MPYD_TRY_ASSIGN(Match match, ask_match(client, plan.shared, files, options.driver.is_public,
+                                         entry == nullptr ? 0 : entry->floor_release));
   plan.shared.release = match.release;
   plan.rows = std::move(match.rows);
   for (std::size_t i = 0; i < files.mpys.size(); ++i) {
     if (!match.is_absent[i]) continue;
-    MPYD_TRY_ASSIGN(const MpkgFile built, build_variant(plan.shared, files.mpys[i], keys,
-                                                        root.server_key, options.driver.is_public));
+    MPYD_TRY_ASSIGN(const MpkgFile built,
+                    build_variant(plan.shared, files.mpys[i], keys, trust.root.server_key,
+                                  options.driver.is_public));
     plan.rows[i].digest = text_of(built.digest);
     plan.body.insert(plan.body.end(), built.bytes.begin(), built.bytes.end());
   }
@@ -228,12 +238,13 @@ Outcome<void> run_publish(const PublishOptions& options, const Output& out) {
   MPYD_TRY_ASSIGN(const DriverFiles files, read_driver_files(options.driver.files));
   if (!files.mpkgs.empty() && !files.mpys.empty())
     return failure(Errc::invalid_argument, "give either .mpy or .mpkg files, not both");
+  warn_of_floats(files, out);
   MPYD_TRY_ASSIGN(const ByteVector pinned, load_root(options.driver.root_file));
   MPYD_TRY_ASSIGN(const AdminClient client, AdminClient::open(options.server));
   MPYD_TRY_ASSIGN(const TrustView trust, fetch_trust(client, pinned));
   MPYD_TRY(require_certified_server(client, trust.root));
 
-  MPYD_TRY_ASSIGN(Plan plan, files.mpkgs.empty() ? plan_mpys(options, client, trust.root, files)
+  MPYD_TRY_ASSIGN(Plan plan, files.mpkgs.empty() ? plan_mpys(options, client, trust, files)
                                                  : plan_mpkgs(options, trust.root, files, out));
   if (!options.dry_run && !plan.body.empty()) {
     // Before it is sent, so that what is signed can be compared with what was meant.
@@ -243,9 +254,8 @@ Outcome<void> run_publish(const PublishOptions& options, const Output& out) {
     MPYD_TRY_ASSIGN(const auto stored, object_list(answer, "packages"));
     for (Row& row : plan.rows)
       for (const json::object& package : stored)
-        if (row.status == "new" && shown(package, "digest") == row.digest &&
-            shown(package, "status") == "exists")
-          row.status = "stored already";
+        if (row.status == "new" && shown(package, "digest") == row.digest)
+          row.status = shown(package, "status") == "exists" ? kStoredAlready : "stored";
   }
   const std::string_view done = options.dry_run     ? "dry run: nothing was sent\n"
                                 : plan.body.empty() ? "all of it was published before\n"

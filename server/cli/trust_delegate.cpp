@@ -1,6 +1,9 @@
 // mpyd trust delegate: who may publish the driver of a hardware ID.
+#include <algorithm>
+
 #include "server/cli/commands.hpp"
 #include "server/cli/policy_change.hpp"
+#include "server/util/encoding.hpp"
 
 namespace mpyd::server::cli {
 namespace {
@@ -41,6 +44,11 @@ Outcome<void> run_trust_delegate(const TrustDelegateOptions& options, const Outp
   MPYD_TRY_ASSIGN(const SigningBase base, open_signing_base(options.signing, out));
   const trust::PolicyEntry* before = base.trust.entries.find(hardware_id);
   MPYD_TRY_ASSIGN(const trust::PolicyEntry entry, make_entry(options, before));
+  const RevokedKeys revoked = policy_of(base).revoked_keys;
+  for (const SigningKey& key : entry.publisher_keys)
+    if (std::ranges::find(revoked, key) != revoked.end())
+      return failure(Errc::revoked, "the publisher key " + to_hex(key.bytes()) + " was revoked",
+                     "make a new one: mpyd keygen --role publisher");
   return apply_entry(options.signing, base, entry, out);
 }
 

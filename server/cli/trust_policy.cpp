@@ -1,6 +1,7 @@
 // mpyd trust floor, approve, revoke: changes of one rule of policy.
 #include <algorithm>
 
+#include "server/cli/json_fields.hpp"
 #include "server/cli/policy_change.hpp"
 #include "server/util/encoding.hpp"
 
@@ -11,7 +12,7 @@ Outcome<Digest> parse_digest_option(const std::string& text) {
   const auto digest = fixed_from_hex<Digest>(text);
   if (digest) return *digest;
   return failure(Errc::invalid_argument, "--digest " + text + " is no package digest",
-                 "mpyd release show prints them: 64 hex digits");
+                 "mpyd release list prints them: 64 hex digits");
 }
 
 // Adds what is not there yet. Errors: limit.
@@ -53,6 +54,25 @@ Outcome<void> revoke_digests(const TrustRevokeOptions& options, const SigningBas
   return apply_entry(options.signing, base, entry, out);
 }
 
+// What a floor above every release does, which a slip of the finger is enough for.
+Outcome<void> warn_of_floor(const SigningBase& base, const TrustFloorOptions& options,
+                            const Output& out) {
+  MPYD_TRY_ASSIGN(
+      const boost::json::object answer,
+      base.client.get("/v1/admin/releases" + query_of({{"hardware_id", options.hardware_id}})));
+  MPYD_TRY_ASSIGN(const auto releases, object_list(answer, "releases"));
+  std::uint64_t highest = 0;
+  for (const boost::json::object& release : releases) {
+    MPYD_TRY_ASSIGN(const std::uint64_t number, number_field(release, "release"));
+    highest = std::max(highest, number);
+  }
+  if (options.release > highest)
+    out.say("WARNING: no release reaches " + std::to_string(options.release) +
+            (highest == 0 ? "; none is published" : "; the highest is " + std::to_string(highest)) +
+            ". Motherboards stop loading this driver until one does.");
+  return {};
+}
+
 }  // namespace
 
 Outcome<void> run_trust_floor(const TrustFloorOptions& options, const Output& out) {
@@ -63,6 +83,7 @@ Outcome<void> run_trust_floor(const TrustFloorOptions& options, const Output& ou
                    "the floor of " + options.hardware_id + " is release " +
                        std::to_string(entry.floor_release) + " already; it never goes down",
                    "only a new epoch, signed by root, starts floors anew");
+  MPYD_TRY(warn_of_floor(base, options, out));
   entry.floor_release = options.release;
   return apply_entry(options.signing, base, entry, out);
 }
@@ -77,7 +98,8 @@ Outcome<void> run_trust_approve(const TrustApproveOptions& options, const Output
     MPYD_TRY_ASSIGN(const Digest digest, parse_digest_option(text));
     const auto& revoked = entry.revoked_digests;
     if (std::find(revoked.begin(), revoked.end(), digest) != revoked.end())
-      return failure(Errc::revoked, "the package " + text + " was revoked");
+      return failure(Errc::revoked, "the package " + text + " was revoked",
+                     "a revocation is for ever: publish a new version");
     MPYD_TRY(add_once(entry.approved_digests, digest, "approved digests"));
   }
   if (options.mode) entry.mode = *options.mode;

@@ -2,6 +2,7 @@
 #include <boost/json/array.hpp>
 
 #include "server/cli/commands.hpp"
+#include "server/cli/head_signing.hpp"
 #include "server/cli/policy_text.hpp"
 #include "server/cli/trust_view.hpp"
 #include "server/util/encoding.hpp"
@@ -24,6 +25,12 @@ std::string role_text(std::string_view name, const trust::RoleKeys& role) {
   return out;
 }
 
+json::array revoked_json(const RevokedKeys& keys) {
+  json::array out;
+  for (const SigningKey& key : keys) out.emplace_back(to_hex(key.bytes()));
+  return out;
+}
+
 json::object view_json(const TrustView& view) {
   json::object out{{"root_version", view.root.version},
                    {"root_fingerprint", view.root_fingerprint},
@@ -35,7 +42,7 @@ json::object view_json(const TrustView& view) {
   if (view.head)
     out["head"] = {{"version", view.head->version},
                    {"expires_unix_s", view.head->expires_unix_s},
-                   {"revoked_keys", view.head->revoked_keys.size()}};
+                   {"revoked_keys", revoked_json(view.head->revoked_keys)}};
   json::array entries;
   for (std::size_t i = 0; i < view.entries.size(); ++i)
     entries.emplace_back(entry_json(view.entries.entry(i)));
@@ -52,6 +59,8 @@ std::string view_text(const TrustView& view) {
   out += "targets head version " + std::to_string(view.head->version) + " of epoch " +
          std::to_string(view.head->epoch) + ", expires " + format_time(view.head->expires_unix_s) +
          "\n";
+  for (const SigningKey& key : view.head->revoked_keys)
+    out += "  revoked publisher " + to_hex(key.bytes()) + "\n";
   for (std::size_t i = 0; i < view.entries.size(); ++i) out += entry_text(view.entries.entry(i));
   return out;
 }

@@ -215,6 +215,10 @@ class Policy(ServerTest):
         done = self.admin(*self.policy("floor", "--hardware-id", HARDWARE_ID, "--release", 2))
         self.assertIn("+ floor release 2", done.stderr)
         self.assertIsNone(self.chosen())
+        self.assertNotIn("WARNING", done.stderr)
+        done = self.admin(*self.policy("floor", "--hardware-id", HARDWARE_ID, "--release", 9))
+        self.assertIn("the highest is 2", done.stderr)
+        self.assertEqual(self.admin_json(*self.publish_arguments(driver("any", "1.0.2"), version="1.0.2"))["release"], 9)
         self.admin_fails(VERIFICATION, *self.policy("floor", "--hardware-id", HARDWARE_ID, "--release", 1),
                          saying="never goes down")
         self.admin_fails(NOT_FOUND, *self.policy("floor", "--hardware-id", "hat:Nobody:0001", "--release", 1),
@@ -244,7 +248,10 @@ class Policy(ServerTest):
         self.admin_fails(VERIFICATION, *self.publish_arguments(driver("any", "1.0.2"), version="1.0.2"))
         self.assertFalse(self.admin_json(*revoke)["changed"])
         shown = self.admin_json("trust", "show", "--root", self.server.root)
-        self.assertEqual(shown["head"]["revoked_keys"], 1)
+        self.assertEqual(len(shown["head"]["revoked_keys"]), 1)
+        self.admin_fails(VERIFICATION, "trust", "delegate", "--hardware-id", HARDWARE_ID, "--name", "thermo", "--publisher",
+                         f"{self.server.publisher}.pub", "--key", self.server.keys / "targets.key", "--root",
+                         self.server.root, "--yes", saying="revoked")
 
     def test_a_revocation_names_a_publisher_or_packages(self):
         for arguments in ([], ["--hardware-id", HARDWARE_ID], ["--digest", self.one],

@@ -261,7 +261,8 @@ TEST_CASE("A30 names, constants and their nesting are bounded before they are fo
   std::string nested;
   for (int i = 0; i < 9; ++i) nested += "0a01";
   const std::vector<Row> kRows = {
-      {"65536 names", from_hex("4d06001f 848000 00"), Errc::limit},
+      {"4097 names", from_hex("4d06001f a001 00"), Errc::limit},
+      {"65536 constants", from_hex("4d06001f 01 848000"), Errc::limit},
       {"more names than bytes", from_hex("4d06001f 7f00 00"), Errc::truncated},
       {"a number of 40 bits", from_hex("4d06001f ffffffffff7f 00"), Errc::limit},
       {"a number with leading zeros", from_hex("4d06001f 8001 00"), Errc::malformed},
@@ -341,6 +342,45 @@ TEST_CASE("A42 bytecode uses only what it has: names, constants, functions, loca
   for (const Row& row : kRows) {
     INFO(row.why);
     CHECK(fault_of(bytecode_with("", 0, row.body)) == row.expected);
+  }
+}
+
+TEST_CASE("A42 a native module's relocations are its own, whatever functions stand beside it") {
+  // A parent with relocations whose child has none: its loader reads them behind the child.
+  const Buffer parent = from_hex("4d060b1f 0100 08 642e707900 46 e900000000000000 10 01");
+  const Buffer child = from_hex("42 e900000000000000 00");
+  CHECK(fault_of(test::concat(parent, child)) == "a native module has functions beside its code");
+  CHECK(fault_of(test::concat(test::concat(parent, child), from_hex("01ff 0eff"))) ==
+        "a native module has functions beside its code");
+  // And the mirror image: only the child has some, and reads them itself.
+  const Buffer plain = from_hex("4d060b1f 0100 08 642e707900 46 e900000000000000 00 01");
+  const Buffer relocated = from_hex("42 e901000000c3c3c3 10 ff");
+  CHECK(fault_of(test::concat(plain, relocated)) == "sound");
+}
+
+TEST_CASE("what is read from the stack or from beside the code is no float function") {
+  struct Row {
+    std::string header, instructions;
+    bool floats;
+  };
+  const Row kRows[] = {
+      {"4d06171f", "d3f8f030", true},            // ldr.w r3, [r3, #240]
+      {"4d06171f", "ddf8f030", false},           // from the stack
+      {"4d06171f", "dff8f030", false},           // a literal
+      {"4d06171f", "d3f80031", false},           // another place
+      {"4d062f1f", "83a7050f", true},            // lw a5, 240(a1)
+      {"4d062f1f", "8327010f", false},           // from the stack
+      {"4d062f1f", "17040000 0324040f", false},  // auipc s0; lw s0, 240(s0): a GOT entry
+  };
+  for (const Row& row : kRows) {
+    INFO(row.instructions);
+    NativeMpy mpy;
+    mpy.header = from_hex(row.header);
+    if (row.header == "4d062f1f") copy_bytes(from_hex("970f000067808f01"), mpy.text);
+    copy_bytes(from_hex(row.instructions), MutableBytes(mpy.text).subspan(12));
+    const auto facts = mpy::inspect(mpy.bytes());
+    REQUIRE(facts);
+    CHECK(facts->floats_cross == row.floats);
   }
 }
 
