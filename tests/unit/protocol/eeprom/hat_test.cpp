@@ -272,6 +272,37 @@ TEST_CASE("A29 a damaged image ends the search for packages with an error or the
   }
 }
 
+TEST_CASE("A30 looking for the next package reads headers, not what lies on the board") {
+  class CountingSource final : public Source {
+   public:
+    explicit CountingSource(Bytes image) : image_(image) {}
+    Result<void> read(std::uint32_t offset, MutableBytes out) override {
+      bytes_read += out.size();
+      return image_.read(offset, out);
+    }
+    std::uint32_t size() const override { return image_.size(); }
+    std::size_t bytes_read = 0;
+
+   private:
+    ImageSource image_;
+  };
+  const Buffer package = record(RecordKind::package, test::Random(1).bytes(2000));
+  const Buffer image = Image()
+                           .vendor("V")
+                           .atom(kCustomAtom, package)
+                           .atom(kCustomAtom, package)
+                           .atom(kCustomAtom, test::Random(2).bytes(20000))
+                           .bytes;
+  CountingSource source(image);
+  BoardIdentity board = identify(source).value();
+  source.bytes_read = 0;
+  CHECK(next_package(source, board) == true);
+  CHECK(source.bytes_read < 100);
+  source.bytes_read = 0;
+  CHECK(next_package(source, board) == false);
+  CHECK(source.bytes_read < 100);
+}
+
 TEST_CASE("a key block that does not follow a package belongs to none") {
   const Buffer package = record(RecordKind::package, as_bytes("a package"));
   const Buffer keys = record(RecordKind::key_block, as_bytes("keys"));
