@@ -70,6 +70,9 @@ class Agent final : private SlotAnswerVisitor {
   Result<std::size_t> read_config(unsigned slot, MutableBytes out);
 
  private:
+  // Read of an EEPROM, the cache or the network in one step.
+  static constexpr std::uint32_t kPieceBytes = 2048;
+
   enum class Job : std::uint8_t {
     none,
     sync,          // exchange, then the answer

@@ -1,4 +1,4 @@
-// Jobs on one package: hashing, pass 1, pass 2. One job at a time.
+// Jobs on one package: pass 1, pass 2. One job at a time.
 #include "device-agent/core/agent.hpp"
 
 #include "device-agent/core/decimal.hpp"
@@ -7,8 +7,6 @@
 namespace mpyd::agent {
 namespace {
 
-constexpr std::uint32_t kPieceBytes = 2048;  // read of an EEPROM or the cache in one step
-constexpr std::uint8_t kReadAttempts = 8;
 constexpr std::uint32_t kNetworkWait_ms = 5;  // between looks at a quiet connection
 constexpr std::uint32_t kPackageBytesMax = 2 * kPlainBytesMax;
 constexpr unsigned kHttpOk = 200;
@@ -33,28 +31,6 @@ bool is_damage(Errc error) {
       return true;
     default:
       return false;
-  }
-}
-
-bool is_bus_trouble(Errc error) {
-  return error == Errc::io || error == Errc::no_device || error == Errc::timeout;
-}
-
-// describe() as it is seen from one package.
-std::string_view trouble_with_package(Errc error) {
-  switch (error) {
-    case Errc::untrusted:
-      return "it is signed by no publisher whom the policy entry names";
-    case Errc::threshold:
-      return "too few of the publishers whom the policy entry names signed it";
-    case Errc::revoked:
-      return "its publisher's key, or the package itself, was revoked";
-    case Errc::rollback:
-      return "its release number is below the policy entry's floor";
-    case Errc::policy:
-      return "the policy entry allows neither this package nor packages from there";
-    default:
-      return describe(error);
   }
 }
 
@@ -146,57 +122,6 @@ std::uint32_t Agent::step_job() {
       return 0;
   }
   return 0;
-}
-
-// Of several packages on a board the first whose ABI fits is the board's; where none fits, the
-// last, so that a refusal can name it. True: the next one is the board's now and to be weighed.
-// Errors: those of the bus.
-Result<bool> Agent::pass_over_package(Slot& slot) {
-  EepromSource whole(ports_.i2c, job_slot_, config_.eeprom_address);
-  eeprom::BoardIdentity next = slot.identity;
-  const auto more = eeprom::next_package(whole, next);
-  if (!more && is_bus_trouble(more.error())) return fail(more.error());
-  if (!more || !*more) return false;
-  EepromSource package(ports_.i2c, job_slot_, config_.eeprom_address, slot.identity.package.offset);
-  const auto read = read_package_head(package);
-  if (!read && is_bus_trouble(read.error())) return fail(read.error());
-  if (read && config_.abi.accepts(check_.head().manifest.abi)) return false;
-  slot.identity = next;
-  return true;
-}
-
-// One package a step.
-void Agent::step_weigh_eeprom() {
-  Slot& slot = slots_[job_slot_];
-  const auto passed_over = pass_over_package(slot);
-  if (passed_over && *passed_over) return;
-  if (passed_over) {
-    job_ = Job::hash_eeprom;
-    return;
-  }
-  // Tried again; a pull ends it, and so does a part that never reads.
-  if (++slot.attempts >= kReadAttempts) slot.hash_pending = false;
-  finish_job();
-}
-
-// The server wants to know which package lies on the board; nothing is decided here.
-void Agent::step_hash_eeprom() {
-  Slot& slot = slots_[job_slot_];
-  const eeprom::Extent extent = slot.identity.package;
-  EepromSource source(ports_.i2c, job_slot_, config_.eeprom_address, extent.offset);
-  const std::uint32_t left = extent.length - job_offset_;
-  const MutableBytes piece = message_.first(left < kPieceBytes ? left : kPieceBytes);
-  if (!source.read(job_offset_, piece)) {
-    // Tried again from the start, as above.
-    if (++slot.attempts >= kReadAttempts) slot.hash_pending = false;
-    return finish_job();
-  }
-  hash_.update(piece);
-  job_offset_ += static_cast<std::uint32_t>(piece.size());
-  if (job_offset_ < extent.length) return;
-  slot.eeprom_digest = hash_.finish();
-  slot.hash_pending = false;
-  finish_job();
 }
 
 // --- pass 1 ---------------------------------------------------------------------------------
@@ -442,7 +367,7 @@ Agent::Detail Agent::tell_refusal(Errc error) const {
       out.append("on the board's EEPROM: ");
       break;
   }
-  out.append(trouble_with_package(error));
+  out.append(trust::describe_refusal(error));
   return out;
 }
 

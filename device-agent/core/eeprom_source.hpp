@@ -6,6 +6,14 @@
 
 namespace mpyd::agent {
 
+// How often an EEPROM that answers badly is read again.
+inline constexpr std::uint8_t kReadAttempts = 8;
+
+// The bus failed or the board is gone; what was read says nothing about the board.
+constexpr bool is_bus_trouble(Errc error) {
+  return error == Errc::io || error == Errc::no_device || error == Errc::timeout;
+}
+
 class EepromSource final : public eeprom::Source, public PackageSource {
  public:
   EepromSource(I2cBus& bus, unsigned slot, std::uint8_t address, std::uint32_t base = 0)

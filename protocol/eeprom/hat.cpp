@@ -51,13 +51,12 @@ Result<Atom> read_atom(Source& source, std::uint32_t offset, std::uint32_t end) 
   MPYD_TRY_ASSIGN(const Atom atom, read_atom_header(source, offset, end));
   if (proves_itself(source, atom)) return atom;
   std::array<std::byte, 64> piece{};
-  const MutableBytes header = MutableBytes(piece).first(kAtomHeaderBytes);
-  MPYD_TRY(source.read(offset, header));
-  std::uint16_t crc = crc16_arc(0, header);
-  for (std::uint32_t done = 0; done < atom.data_bytes;) {
-    const std::uint32_t left = atom.data_bytes - done;
+  std::uint16_t crc = 0;
+  const std::uint32_t covered = kAtomHeaderBytes + atom.data_bytes;
+  for (std::uint32_t done = 0; done < covered;) {
+    const std::uint32_t left = covered - done;
     const MutableBytes part = MutableBytes(piece).first(left < piece.size() ? left : piece.size());
-    MPYD_TRY(source.read(atom.data_offset + done, part));
+    MPYD_TRY(source.read(offset + done, part));
     crc = crc16_arc(crc, part);
     done += static_cast<std::uint32_t>(part.size());
   }

@@ -163,4 +163,21 @@ Result<void> verify_digest_policy(const Digest& digest, const PolicyEntry& entry
   return {};
 }
 
+std::string_view describe_refusal(Errc error) {
+  switch (error) {
+    case Errc::untrusted:
+      return "it is signed by no publisher whom the policy entry names";
+    case Errc::threshold:
+      return "too few of the publishers whom the policy entry names signed it";
+    case Errc::revoked:
+      return "its publisher's key, or the package itself, was revoked";
+    case Errc::rollback:
+      return "its release number is below the policy entry's floor";
+    case Errc::policy:
+      return "the policy entry does not approve it, or allows no packages from there";
+    default:
+      return describe(error);
+  }
+}
+
 }  // namespace mpyd::trust

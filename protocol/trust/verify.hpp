@@ -56,4 +56,8 @@ Result<void> verify_release(const PackageHead& head, const PolicyEntry& entry,
 // The part that needs the whole package's digest; known after pass 1. Errors: revoked, policy.
 Result<void> verify_digest_policy(const Digest& digest, const PolicyEntry& entry);
 
+// Why verify_release or verify_digest_policy refused a package, as a sentence without a full stop;
+// what an explanation by the server and a motherboard's refusal both say.
+std::string_view describe_refusal(Errc error);
+
 }  // namespace mpyd::trust

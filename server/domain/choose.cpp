@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "protocol/trust/verify.hpp"
+
 namespace mpyd::server {
 namespace {
 
@@ -47,8 +49,9 @@ std::optional<Rejection> judge(const Candidate& candidate, const Board& board,
   if (variant.withdrawn) return Rejection{candidate, Errc::revoked, "the operator withdrew it"};
   if (trust == nullptr) return std::nullopt;
   if (const auto accepted = (*trust)(release, variant); !accepted)
-    return Rejection{candidate, accepted.error(),
-                     "motherboards would refuse it: " + std::string(describe(accepted.error()))};
+    return Rejection{
+        candidate, accepted.error(),
+        "motherboards would refuse it: " + std::string(trust::describe_refusal(accepted.error()))};
   return std::nullopt;
 }
 
