@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "protocol/decimal.hpp"
+
 namespace mpyd {
 namespace {
 
@@ -61,22 +63,11 @@ std::string_view float_name(FloatAbi abi) {
 }
 
 template <std::size_t N>
-void append_number(InlineText<N>& out, std::uint32_t value) {
-  std::array<char, 10> digits{};
-  std::size_t count = 0;
-  do {
-    digits[count++] = static_cast<char>('0' + value % 10);
-    value /= 10;
-  } while (value != 0);
-  while (count > 0) out.append(digits[--count]);
-}
-
-template <std::size_t N>
 void append_version(InlineText<N>& out, const Abi& abi) {
-  append_number(out, abi.mpy_version);
+  append_decimal(out, abi.mpy_version);
   if (!abi.is_native()) return;
   out.append('.');
-  append_number(out, abi.sub_version);
+  append_decimal(out, abi.sub_version);
 }
 
 // One decimal number below 256 at the front of `text`, which loses it.
@@ -193,7 +184,7 @@ AbiText format_text(const Abi& abi, std::uint8_t small_int_bits_default) {
   }
   if (abi.small_int_bits != 0 && abi.small_int_bits != small_int_bits_default) {
     out.append("-int");
-    append_number(out, abi.small_int_bits);
+    append_decimal(out, abi.small_int_bits);
   }
   return out;
 }
@@ -279,17 +270,17 @@ AbiReason describe(AbiMismatch why, const Abi& device, const Abi& module) {
       out.append("has .mpy version ");
       append_version(out, module);
       out.append(", this firmware reads ");
-      append_number(out, device.mpy_version);
+      append_decimal(out, device.mpy_version);
       if (module.is_native()) {
         out.append('.');
-        append_number(out, device.sub_version);
+        append_decimal(out, device.sub_version);
       }
       break;
     case AbiMismatch::small_int_bits:
       out.append("needs small integers of ");
-      append_number(out, module.small_int_bits);
+      append_decimal(out, module.small_int_bits);
       out.append(" bits, this firmware has ");
-      append_number(out, device.small_int_bits);
+      append_decimal(out, device.small_int_bits);
       break;
     case AbiMismatch::arch:
       out.append("is native code for ");

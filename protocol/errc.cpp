@@ -38,6 +38,7 @@ constexpr Row kRows[] = {
     {Errc::key_retired,       "key_retired",       "the server has another key by now"},
     {Errc::unreachable,       "unreachable",       "the server cannot be reached"},
     {Errc::timeout,           "timeout",           "it took too long"},
+    {Errc::not_approved,      "not_approved",      "the operator has yet to approve this device"},
     {Errc::io,                "io",                "storage or bus failed"},
     {Errc::memory,            "memory",            "there is not enough memory"},
     {Errc::no_device,         "no_device",         "the board is gone"},

@@ -38,6 +38,7 @@ enum class Errc : std::uint16_t {
   key_retired = 63,     // the server has another key by now
   unreachable = 64,     // no connection, or it broke
   timeout = 65,         // too slow
+  not_approved = 66,    // the operator has yet to approve this device
   // the motherboard
   io = 80,              // storage or bus failed
   memory = 81,          // not enough memory

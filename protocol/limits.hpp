@@ -7,8 +7,12 @@
 
 namespace mpyd {
 
-// The newest format this build reads. 0 may still change; see schema/README.md.
-inline constexpr std::uint32_t kFormat = 0;
+// The newest format this build reads, and the oldest: 0 was never released. See schema/README.md.
+inline constexpr std::uint32_t kFormat = 1;
+inline constexpr std::uint32_t kFormatOldest = 1;
+constexpr bool is_known_format(std::uint32_t format) {
+  return format >= kFormatOldest && format <= kFormat;
+}
 // The driver interface (attach, detach, board) of this build.
 inline constexpr std::uint32_t kDriverInterface = 1;
 
@@ -36,6 +40,8 @@ inline constexpr std::size_t kRevokedKeysMax = 32;
 inline constexpr std::size_t kEntryBytesMax = 2048;
 inline constexpr std::size_t kProofDigestsMax = 32;
 inline constexpr std::size_t kPublisherKeysMax = 4;
+inline constexpr std::size_t kFleetKeysMax = 4;  // that a device holds: the current and older ones
+inline constexpr std::size_t kSavedEntriesMax = 64;  // policy entries that a device keeps
 inline constexpr std::size_t kEntryDigestsMax = 16;
 inline constexpr std::size_t kEntryPinsMax = 4;
 inline constexpr std::uint32_t kRootWalkMax = 32;  // roots walked in one go

@@ -41,6 +41,11 @@ inline void want_view(pb_callback_t& field, Bytes& view) {
   field.arg = &view;
 }
 
+// For a field that is of no interest now.
+inline bool skip(pb_istream_t* stream, const pb_field_t*, void**) {
+  return pb_read(stream, nullptr, stream->bytes_left);
+}
+
 inline bool encode_view(pb_ostream_t* stream, const pb_field_t* field, void* const* arg) {
   const Bytes& view = *static_cast<const Bytes*>(*arg);
   if (view.empty()) return true;
@@ -106,6 +111,7 @@ Result<Fixed> fixed_or_zero(const Array& array) {
 
 // What every stored or signed message starts with. Errors: unsupported.
 inline Result<void> check_format(std::uint32_t format, std::uint32_t min_reader) {
+  if (format < kFormatOldest) return fail(Errc::malformed);
   if (format > kFormat || min_reader > kFormat) return fail(Errc::unsupported);
   return {};
 }

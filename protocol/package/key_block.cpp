@@ -84,7 +84,7 @@ Result<std::size_t> key_block_bytes(Bytes start) {
   MPYD_TRY_ASSIGN(const RecordHeader record, parse_record_header(start));
   if (record.kind != RecordKind::key_block) return fail(Errc::bad_magic);
   if (start.size() < kKeyBlockFixedBytes) return fail(Errc::truncated);
-  if (load_u8(start, kRecordHeaderBytes) > kFormat) return fail(Errc::unsupported);
+  if (!is_known_format(load_u8(start, kRecordHeaderBytes))) return fail(Errc::unsupported);
   const std::uint32_t count = load_u8(start, kRecordHeaderBytes + 1);
   if (count > kKeyBlockEntriesMax) return fail(Errc::limit);
   const std::size_t size = kKeyBlockFixedBytes + count * kKeyEntryBytes;

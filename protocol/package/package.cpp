@@ -8,7 +8,7 @@ Result<std::size_t> package_head_bytes(Bytes start) {
   MPYD_TRY_ASSIGN(const RecordHeader record, parse_record_header(start));
   if (record.kind != RecordKind::package) return fail(Errc::bad_magic);
   if (start.size() < kRecordHeaderBytes + kHeadFixedBytes) return fail(Errc::truncated);
-  if (load_u8(start, kRecordHeaderBytes) > kFormat) return fail(Errc::unsupported);
+  if (!is_known_format(load_u8(start, kRecordHeaderBytes))) return fail(Errc::unsupported);
   const std::uint32_t signatures = load_u8(start, kRecordHeaderBytes + 1);
   const std::uint32_t manifest = load_le16(start, kRecordHeaderBytes + 2);
   if (signatures > kManifestSignaturesMax || manifest > kManifestBytesMax) return fail(Errc::limit);

@@ -28,7 +28,7 @@ Result<Bytes> open(MutableBytes box, Direction direction, const Nonce& nonce,
 
 Result<void> check_start(Bytes message, Kind kind, std::size_t prefix_bytes) {
   if (message.size() < 2) return fail(Errc::truncated);
-  if (load_u8(message, 0) > kFormat) return fail(Errc::unsupported);
+  if (!is_known_format(load_u8(message, 0))) return fail(Errc::unsupported);
   if (kind == Kind::answer && load_u8(message, 1) == static_cast<std::uint32_t>(Kind::key_retired))
     return fail(Errc::key_retired);
   if (load_u8(message, 1) != static_cast<std::uint32_t>(kind)) return fail(Errc::malformed);

@@ -17,7 +17,7 @@ namespace mpyd::sync {
 
 enum class Kind : std::uint8_t { request = 1, answer = 2, key_retired = 3 };
 enum class Direction : std::uint8_t { to_server = 0x51, to_device = 0xa2 };
-inline constexpr std::uint8_t kProtocolVersion = 0;
+inline constexpr std::uint8_t kProtocolVersion = 1;
 
 // SyncAnswer.status; never reused.
 enum class Status : std::uint32_t {
@@ -25,7 +25,8 @@ enum class Status : std::uint32_t {
   counter = 1,
   unknown_device = 2,
   revoked = 3,
-  refused = 4
+  refused = 4,
+  not_approved = 5
 };
 
 inline constexpr std::size_t kRequestPrefixBytes = 2 + 32 + 8 + 24;

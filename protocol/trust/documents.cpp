@@ -40,8 +40,11 @@ Result<void> read_root(Bytes body, Root& out) {
   MPYD_TRY_ASSIGN(out.server_key, pb::fixed_of<ExchangeKey>(m.server_key));
   out.targets_epoch = m.targets_epoch;
   out.expires_unix_s = m.expires_unix_s;
-  if (out.version == 0) return fail(Errc::malformed);
-  return {};
+  // No key serves two purposes: who signs policy must not sign roots.
+  for (const SigningKey& key : out.root.keys)
+    for (const SigningKey& other : out.targets.keys)
+      if (key == other) return fail(Errc::malformed);
+  return out.version != 0 ? Result<void>{} : fail(Errc::malformed);
 }
 
 Result<void> read_head(Bytes body, TargetsHead& out) {

@@ -47,7 +47,8 @@ struct PolicyEntry {
   bool unchecked_packages = false;
 };
 
-// Errors of all three: malformed, limit, unsupported (format or min_reader).
+// Errors of all three: malformed (for a root also: one key in two roles), limit, unsupported
+// (format or min_reader).
 Result<Root> parse_root(Bytes body);
 Result<TargetsHead> parse_head(Bytes body);
 Result<PolicyEntry> parse_entry(Bytes body);

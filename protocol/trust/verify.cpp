@@ -75,6 +75,11 @@ Result<Root> verify_next_root(const Root& current, Bytes signed_root, MutableByt
   });
 }
 
+Digest body_digest(Bytes signed_document) {
+  SignedDocument document;
+  return read_signed(signed_document, document) ? crypto::sha256(document.body) : Digest{};
+}
+
 Result<TargetsHead> verify_head(const Root& root, HeadInForce in_force, Bytes signed_head,
                                 std::uint64_t now_unix_s, MutableBytes scratch) {
   return made_in_place<TargetsHead>([&](TargetsHead& head) -> Result<void> {

@@ -27,6 +27,10 @@ Result<Root> verify_first_root(Bytes signed_root, MutableBytes scratch);
 // Root N+1, signed by the thresholds of N and N+1. Errors: also rollback (not version N+1).
 Result<Root> verify_next_root(const Root& current, Bytes signed_root, MutableBytes scratch);
 
+// SHA-256 of the body of a signed document; all zero if it is none. What fingerprints show and what
+// tells two documents of one version apart: signatures may differ.
+Digest body_digest(Bytes signed_document);
+
 struct HeadInForce {
   std::uint32_t epoch = 0;
   std::uint32_t version = 0;

@@ -3,6 +3,7 @@
 -- Everything a server keeps. Plaintext and unsealed keys are never stored.
 
 -- needs_version: the oldest mpyd that may open this database, for the message of an older one.
+-- device_server: HOST:PORT where devices find this server from now on.
 CREATE TABLE meta (
   name  TEXT NOT NULL PRIMARY KEY,
   value TEXT NOT NULL
@@ -51,6 +52,7 @@ CREATE TABLE releases (
 ) STRICT;
 
 -- abi_text names the variant for people and keeps it unique; the numbers are what Abi::accepts reads.
+-- unchecked: not sealed to this server, so nobody here saw what is in it.
 CREATE TABLE variants (
   release_id     INTEGER NOT NULL REFERENCES releases (id),
   abi_text       TEXT NOT NULL,
@@ -65,12 +67,16 @@ CREATE TABLE variants (
   package_bytes  INTEGER NOT NULL,
   encryption     INTEGER NOT NULL,
   withdrawn      INTEGER NOT NULL DEFAULT 0,
+  unchecked      INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (release_id, abi_text)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX variants_digest ON variants (digest);
 
--- id: the first 16 hex digits of SHA-256(public_key). state: 0 enrolled, 1 revoked.
--- abi_text and firmware: as of the last sync.
+-- id: the first 16 hex digits of SHA-256(public_key). state: 0 enrolled, 1 revoked,
+-- 2 waiting for approval, 3 replaced by another motherboard. ABI and firmware: as of the last sync.
+-- token_name: which token enrolled it; empty: the operator did. refusals: reports in a row that told
+-- of something refused by trust. event_*: how many events of the hour (counted from 1970) are in the
+-- audit log, and how many more there were.
 CREATE TABLE devices (
   id               TEXT NOT NULL PRIMARY KEY,
   public_key       BLOB NOT NULL UNIQUE CHECK (length(public_key) = 32),
@@ -88,10 +94,16 @@ CREATE TABLE devices (
   object_repr      INTEGER NOT NULL DEFAULT 0,
   core             INTEGER NOT NULL DEFAULT 0,
   firmware         TEXT NOT NULL DEFAULT '',
-  agent_version    TEXT NOT NULL DEFAULT ''
+  agent_version    TEXT NOT NULL DEFAULT '',
+  token_name       TEXT NOT NULL DEFAULT '',
+  refusals         INTEGER NOT NULL DEFAULT 0,
+  event_hour       INTEGER NOT NULL DEFAULT 0,
+  event_rows       INTEGER NOT NULL DEFAULT 0,
+  event_drops      INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
 -- What a device last said of its occupied slots. state: the agent's SlotState; error: Errc.
+-- retries: so many answers more lift the quarantine of what this slot would load.
 CREATE TABLE device_slots (
   device_id     TEXT NOT NULL REFERENCES devices (id),
   slot          INTEGER NOT NULL,
@@ -103,18 +115,23 @@ CREATE TABLE device_slots (
   eeprom_digest BLOB NOT NULL,
   loaded_digest BLOB NOT NULL,
   since_unix_s  INTEGER NOT NULL,
+  retries       INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (device_id, slot)
 ) STRICT, WITHOUT ROWID;
 
 -- hash: SHA-256 of the token, which is stored nowhere. scopes: names separated by blanks.
+-- uses_max: how many uses the token is good for, 0: any number. needs_approval: a device it enrols
+-- waits for the operator.
 CREATE TABLE tokens (
   hash             BLOB NOT NULL PRIMARY KEY CHECK (length(hash) = 32),
   name             TEXT NOT NULL UNIQUE,
   scopes           TEXT NOT NULL,
   created_unix_s   INTEGER NOT NULL,
   expires_unix_s   INTEGER NOT NULL DEFAULT 0,
-  single_use       INTEGER NOT NULL DEFAULT 0,
-  last_used_unix_s INTEGER NOT NULL DEFAULT 0
+  last_used_unix_s INTEGER NOT NULL DEFAULT 0,
+  uses_max         INTEGER NOT NULL DEFAULT 0,
+  uses             INTEGER NOT NULL DEFAULT 0,
+  needs_approval   INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
 -- Only ever appended to. detail: a JSON object.
@@ -125,4 +142,13 @@ CREATE TABLE audit (
   action      TEXT NOT NULL,
   subject     TEXT NOT NULL,
   detail      TEXT NOT NULL
+) STRICT;
+
+-- Keys that every enrolled device gets. sealed_secret: nonce | secretbox under a key made from the
+-- server's secret key.
+CREATE TABLE fleet_keys (
+  generation     INTEGER NOT NULL PRIMARY KEY,
+  public_key     BLOB NOT NULL CHECK (length(public_key) = 32),
+  sealed_secret  BLOB NOT NULL,
+  created_unix_s INTEGER NOT NULL
 ) STRICT;

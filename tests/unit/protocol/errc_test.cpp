@@ -45,6 +45,7 @@ const Row kRows[] = {
     {Errc::key_retired, 63, "key_retired"},
     {Errc::unreachable, 64, "unreachable"},
     {Errc::timeout, 65, "timeout"},
+    {Errc::not_approved, 66, "not_approved"},
     {Errc::io, 80, "io"},
     {Errc::memory, 81, "memory"},
     {Errc::no_device, 82, "no_device"},
@@ -94,6 +95,7 @@ constexpr int number_of_rows() {
       case Errc::key_retired:
       case Errc::unreachable:
       case Errc::timeout:
+      case Errc::not_approved:
       case Errc::io:
       case Errc::memory:
       case Errc::no_device:

@@ -78,7 +78,7 @@ TEST_CASE("libsodium's crypto_box opens what is sealed here") {
               u8(MutableBytes(plain)), u8(box), box.size(),
               u8(test::random_fixed<Nonce>(3).bytes()), u8(kDevice.key.bytes()),
               u8(kServer.secret.bytes())) == 0);
-  CHECK(as_text(plain) == std::string_view("\x51\x00message", 9));
+  CHECK(as_text(plain) == std::string_view("\x51\x01message", 9));
 }
 
 TEST_CASE("A23 nothing of a message can be read on the way") {
@@ -91,7 +91,7 @@ TEST_CASE("A28 a message that is sent back to its sender is refused by its direc
   // The same shared key and nonce serve both directions; only the direction byte tells them apart.
   const Nonce nonce = test::random_fixed<Nonce>(3);
   const Buffer request = request_with("message");
-  Buffer reflected = test::from_hex("00 02");
+  Buffer reflected = test::from_hex("01 02");
   reflected = test::concat(test::concat(reflected, nonce.bytes()),
                            Bytes(request).subspan(kRequestPrefixBytes));
   CHECK(open_as_device(reflected).error() == Errc::replayed);
@@ -151,9 +151,9 @@ TEST_CASE("A39 a device key of small order gets no shared key") {
 }
 
 TEST_CASE("KEY_RETIRED comes in clear, and only as an answer") {
-  CHECK(open_as_device(test::from_hex("0003")).error() == Errc::key_retired);
-  CHECK(open_as_device(test::from_hex("000300000000")).error() == Errc::key_retired);
-  CHECK(parse_request_prefix(test::from_hex("0003")).error() == Errc::malformed);
+  CHECK(open_as_device(test::from_hex("0103")).error() == Errc::key_retired);
+  CHECK(open_as_device(test::from_hex("010300000000")).error() == Errc::key_retired);
+  CHECK(parse_request_prefix(test::from_hex("0103")).error() == Errc::malformed);
 }
 
 TEST_CASE("another format, kind or protocol version is refused as what it is") {
@@ -165,13 +165,13 @@ TEST_CASE("another format, kind or protocol version is refused as what it is") {
     request[1] = static_cast<std::byte>(kind);
     CHECK(parse_request_prefix(request).error() == Errc::malformed);
   }
-  CHECK(open_as_device(test::from_hex("0103")).error() == Errc::unsupported);
-  CHECK(open_as_device(test::from_hex("0001")).error() == Errc::malformed);
+  CHECK(open_as_device(test::from_hex("0203")).error() == Errc::unsupported);
+  CHECK(open_as_device(test::from_hex("0101")).error() == Errc::malformed);
 
   // A box made by a newer peer: its protocol version is inside.
   const Nonce nonce = test::random_fixed<Nonce>(3);
-  Buffer answer = test::concat(test::concat(test::from_hex("0002"), nonce.bytes()), Buffer(16 + 2));
-  const Buffer inner = test::from_hex("a2 01");
+  Buffer answer = test::concat(test::concat(test::from_hex("0102"), nonce.bytes()), Buffer(16 + 2));
+  const Buffer inner = test::from_hex("a2 02");
   crypto::box_seal(key_between(kServer, kDevice), nonce, inner,
                    MutableBytes(answer).subspan(kAnswerPrefixBytes));
   CHECK(open_as_device(answer).error() == Errc::unsupported);

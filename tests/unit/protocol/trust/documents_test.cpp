@@ -23,7 +23,6 @@ v1::Root full_root() {
                                   {make_signer(4), make_signer(5)});
   m.set_version(7);
   m.set_expires_unix_s(4000000000);
-  m.set_retired_server_key(text32('r'));
   return m;
 }
 
@@ -130,6 +129,12 @@ TEST_CASE("the device reads every field of a policy entry as the server's librar
   CHECK(!plain->unchecked_packages);
 }
 
+TEST_CASE("A05 A19 a root in which one key has two roles is refused") {
+  v1::Root root = full_root();
+  *root.mutable_targets()->mutable_keys(0) = root.root().keys(1);
+  CHECK(parse_root(test::serialise(root)).error() == Errc::malformed);
+}
+
 TEST_CASE("a root that no reader may use is refused") {
   check_refused<v1::Root>(
       full_root(), parse_root,
@@ -147,6 +152,7 @@ TEST_CASE("a root that no reader may use is refused") {
         [](auto& m) {
           while (m.root().keys_size() < 9) m.mutable_root()->add_keys(text32('k'));
         }},
+       {Errc::malformed, [](auto& m) { m.set_format(0); }},
        {Errc::malformed, [](auto& m) { m.clear_server_key(); }},
        {Errc::malformed, [](auto& m) { m.set_server_key(std::string(31, 's')); }}});
 }

@@ -141,8 +141,8 @@ TEST_CASE("prefixes of signatures end in NUL, and none begins another") {
 }
 
 TEST_CASE("A05 a signature made for one kind of document counts for no other") {
-  // One key in every role, so that only the prefix stands between the roles.
-  v1::Root root_m = test::example_root({kA}, 1, {kA});
+  // One key signs all, so that only the prefix stands between the kinds.
+  v1::Root root_m = test::example_root({kA}, 1, {kB});
   const auto root = verify_first_root(signed_document(root_m, kRootPrefix, {kA}), scratch());
   REQUIRE(root);
   CHECK(verify_first_root(signed_document(root_m, kTargetsPrefix, {kA}), scratch()).error() ==
@@ -152,9 +152,12 @@ TEST_CASE("A05 a signature made for one kind of document counts for no other") {
   CHECK(verify_first_root(signed_document(root_m, "", {kA}), scratch()).error() ==
         Errc::bad_signature);
 
+  const auto root_of_targets = verify_first_root(
+      signed_document(test::example_root({kB}, 1, {kA}), kRootPrefix, {kB}), scratch());
+  REQUIRE(root_of_targets);
   const v1::TargetsHead head = test::example_head();
   const auto head_under = [&](std::string_view prefix) {
-    return verify_head(*root, {}, signed_document(head, prefix, {kA}), 0, scratch());
+    return verify_head(*root_of_targets, {}, signed_document(head, prefix, {kA}), 0, scratch());
   };
   CHECK(head_under(kTargetsPrefix));
   CHECK(head_under(kRootPrefix).error() == Errc::bad_signature);
