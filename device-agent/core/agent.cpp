@@ -1,9 +1,5 @@
 #include "device-agent/core/agent.hpp"
 
-#include "mpyd/v1/identity.npb.h"
-#include "protocol/nanopb_io.hpp"
-#include "protocol/package/key_block.hpp"
-
 namespace mpyd::agent {
 
 Agent::Agent(const Ports& ports, const Config& config, const Memory& memory)
@@ -14,55 +10,13 @@ Agent::Agent(const Ports& ports, const Config& config, const Memory& memory)
       message_(memory.message),
       trust_(ports.store),
       keys_(ports.store, ports.entropy),
+      fleet_(ports.store, keys_),
+      trials_(ports.store),
       exchange_(ports.transport) {}
-
-Result<void> Agent::start(Bytes identity) {
-  if (slots_.size() > kSlotsMax || work_.size() < kWorkBytes || message_.size() < kMessageBytesMin)
-    return fail(Errc::limit);
-  MPYD_TRY(read_identity(identity));
-  MPYD_TRY_ASSIGN(counter_, load_number(ports_.store, "counter"));
-  counter_reserved_ = counter_;
-  MPYD_TRY_ASSIGN(saved_sync_unix_s_, load_number(ports_.store, "time"));
-  last_sync_unix_s_ = saved_sync_unix_s_;
-  next_sync_ms_ = next_refresh_ms_ = ports_.clock.now_ms();
-  retry_ms_ = config_.retry_min_ms;
-  for (Slot& slot : slots_) {
-    slot = Slot{};
-    slot.next_probe_ms = ports_.clock.now_ms();  // the clock may stand anywhere
-  }
-  return {};
-}
-
-Result<void> Agent::read_identity(Bytes identity) {
-  Bytes root;
-  mpyd_v1_Identity m{};
-  pb::want_view(m.root, root);
-  MPYD_TRY(pb::decode(identity, mpyd_v1_Identity_fields, m));
-  MPYD_TRY(pb::check_format(m.format, m.min_reader));
-  MPYD_TRY_ASSIGN(device_secret_, pb::fixed_of<SecretKey>(m.device_secret_key));
-  crypto::wipe({reinterpret_cast<std::byte*>(&m.device_secret_key), sizeof m.device_secret_key});
-  device_key_ = crypto::x25519_public(device_secret_);
-  MPYD_TRY_ASSIGN(server_host_, InlineText<64>::make(m.server_host));
-  if (m.server_port == 0 || m.server_port > 65535 || server_host_.empty())
-    return fail(Errc::malformed);
-  server_port_ = static_cast<std::uint16_t>(m.server_port);
-  MPYD_TRY_ASSIGN(enroll_token_, InlineText<64>::make(m.enroll_token));
-  keys_.set_device_secret(device_secret_);
-  trust_.set_device_secret(device_secret_);
-  MPYD_TRY(trust_.start(root, message_, work_));
-  return use_server_key();
-}
-
-// Once per server key: the exchange costs more than all the rest of a sync.
-Result<void> Agent::use_server_key() {
-  const ExchangeKey& server = trust_.root().server_key;
-  server_key_id_ = key_id(server.bytes());
-  if (!crypto::box_key(device_secret_, server, box_key_)) return fail(Errc::untrusted);
-  return {};
-}
 
 std::uint32_t Agent::poll() {
   ports_.clock.feed_watchdog();
+  trials_.end_those_over(ports_.clock.now_ms(), config_.trial_ms);
   // Probing and the job in hand take turns, so that neither starves the other.
   probe_turn_ = !probe_turn_;
   if (probe_turn_ && probe_due_slot()) return 0;
@@ -109,6 +63,28 @@ void Agent::notify(EventKind kind, unsigned slot, Errc error, std::string_view d
 std::uint64_t Agent::now_unix_s() const {
   const std::uint64_t clock = ports_.clock.unix_s();
   return offline_ && clock > last_sync_unix_s_ ? clock : last_sync_unix_s_;
+}
+
+// What a policy's expiry is judged by for the package chosen for this slot; 0: it is not judged.
+// Without a server, what was loaded before under the authority in force goes on.
+std::uint64_t Agent::expiry_unix_s(const Slot& slot, MutableBytes buffer) const {
+  const bool goes_on =
+      offline_ && (keeps_on_after_expiry_ ||
+                   was_loaded(trust_, slot.identity.hardware_id, slot.chosen, buffer));
+  return goes_on ? 0 : now_unix_s();
+}
+
+bool Agent::needs_entry(const FileName& entry) {
+  for (const Slot& slot : slots_)
+    if (!slot.identity.hardware_id.empty() && entry_file(slot.identity.hardware_id) == entry)
+      return true;
+  return false;
+}
+
+bool Agent::needs_package(const Digest& digest) {
+  for (const Slot& slot : slots_)
+    if (slot.chosen == digest || slot.loaded == digest) return true;
+  return false;
 }
 
 // Brings the next sync forward, never back; while offline the retry interval rules.

@@ -6,16 +6,18 @@
 //   waiting -> decision                  agent_sync.cpp    the server's word, or
 //                                        agent_offline.cpp without a server
 //   fetching / verifying                 agent_jobs.cpp    pass 1
-//   running / refused                    agent_jobs.cpp    pass 2, attach
+//   running / refused                    agent_load.cpp    pass 2, attach, trial
+// What the server orders beyond that: agent_orders.cpp. How it all begins: agent_start.cpp.
 #pragma once
 
-#include "device-agent/core/cache.hpp"
+#include "device-agent/core/bounds.hpp"
 #include "device-agent/core/eeprom_source.hpp"
 #include "device-agent/core/exchange.hpp"
+#include "device-agent/core/fleet_keys.hpp"
 #include "device-agent/core/package_check.hpp"
-#include "device-agent/core/slot.hpp"
+#include "device-agent/core/saved.hpp"
 #include "device-agent/core/sync.hpp"
-#include "device-agent/core/trust_store.hpp"
+#include "device-agent/core/trials.hpp"
 #include "protocol/sync/box.hpp"
 
 namespace mpyd::agent {
@@ -32,6 +34,7 @@ struct Config {
   std::uint32_t sync_timeout_ms = 5'000;     // a whole sync; then we are offline
   std::uint32_t stall_timeout_ms = 5'000;    // a fetch without progress
   std::uint32_t fetch_timeout_ms = 120'000;  // a whole fetch
+  std::uint32_t trial_ms = 30'000;  // that a driver lives before it is trusted with the motherboard
 };
 
 // Supplied by the owner, outlives the agent.
@@ -47,7 +50,7 @@ inline constexpr std::size_t kMessageBytesMin = 4096;
 static_assert(kWorkBytes >= trust::kScratchBytes);
 static_assert(kWorkBytes >= kPackageHeadBytesMax + kEntryBytesMax + 256);
 
-class Agent final : private SlotAnswerVisitor {
+class Agent final : private SlotAnswerVisitor, private Needs {
  public:
   Agent(const Ports& ports, const Config& config, const Memory& memory);
   Agent(const Agent&) = delete;
@@ -55,8 +58,9 @@ class Agent final : private SlotAnswerVisitor {
 
   // Reads the identity (bytes of mpyd.v1.Identity, only needed during the call) and the kept state.
   // Once, before poll(). Errors: malformed, unsupported, io, those of verify_first_root,
-  // limit (too little memory).
+  // limit (too little memory). start_problem() has a sentence then, if there is more to say.
   Result<void> start(Bytes identity);
+  std::string_view start_problem() const { return reason_.view(); }
 
   // One bounded step: at most one chunk, one public-key operation or one driver call.
   // Returns for how many ms nothing needs doing; 0: call again at once.
@@ -80,19 +84,29 @@ class Agent final : private SlotAnswerVisitor {
     weigh_eeprom,  // which of the packages on a board's EEPROM can run here
     hash_eeprom,   // digest of the package on a board's EEPROM
     choose_local,  // offline: the newest acceptable package that lies here
+    open_key,      // the content key out of the key block on a board's EEPROM
     fetch,         // pass 1 from the network
     verify,        // pass 1 from cache or EEPROM
     load,          // pass 2 and attach
   };
   using Detail = InlineText<192>;
+  static constexpr const char* kRevokedFile = "revoked";
+
+  // agent_start.cpp
+  Result<void> read_identity(Bytes identity);
+  Result<void> take_own_key();
+  Result<void> take_policy(Bytes identity, Bytes head);
+  Result<void> use_server_key();
+  Result<void> load_state();
 
   // agent.cpp
-  Result<void> read_identity(Bytes identity);
-  Result<void> use_server_key();
   void notify(EventKind kind, unsigned slot, Errc error = {}, std::string_view detail = {},
               std::uint32_t duration_ms = 0);
   std::uint64_t now_unix_s() const;
+  std::uint64_t expiry_unix_s(const Slot& slot, MutableBytes buffer) const;
   void plan_sync(std::uint32_t delay_ms);
+  bool needs_entry(const FileName& entry_file) override;
+  bool needs_package(const Digest& digest) override;
 
   // agent_slots.cpp
   bool probe_due_slot();
@@ -120,23 +134,36 @@ class Agent final : private SlotAnswerVisitor {
   void break_off_fetch(Errc error);
   void step_verify();
   Result<void> verify_piece();
-  void step_load();
   Result<void> check_piece(Bytes piece);
   Result<void> approve_head();
   Result<void> check_requirements(const Manifest& manifest);
   Result<ContentKey> load_content_key(const Manifest& manifest);
   Result<void> accept_whole_package();
-  Result<DriverLoader::Module> load_module();
-  DriverLoader::Module find_module(const Digest& digest) const;
   void abandon(Errc error);
   Detail tell_refusal(Errc error) const;
   Detail tell_memory() const;
   bool forget_copy(unsigned index);
 
+  // agent_load.cpp
+  bool waits_for_trial(unsigned index) const;
+  bool comes_before(const Slot& other, unsigned resets) const;
+  void refuse_quarantined(unsigned index);
+  void step_load();
+  Result<DriverLoader::Module> load_module();
+  DriverLoader::Module find_module(const Digest& digest) const;
+  void end_trial_of(const Digest& digest);
+
+  // agent_eeprom.cpp
+  bool start_open_key(Errc error);
+  void step_open_key();
+  Result<bool> try_fleet_key();
+  void end_open_key(Errc error);
+
   // agent_offline.cpp
   void start_choose_local(unsigned index);
   void step_choose_local();
   Result<std::uint32_t> weigh_next(Digest& digest);
+  void pass_candidate(Errc error, const Digest& digest);
   void choose_local(const Digest& digest, std::string_view why);
   void give_up_choosing();
   Result<std::uint32_t> weigh_candidate(const Digest& digest, PackageSource& source,
@@ -159,6 +186,14 @@ class Agent final : private SlotAnswerVisitor {
   void start_root_walk(std::uint32_t version);
   void step_root_walk();
 
+  // agent_orders.cpp
+  Result<void> accept_orders(const SyncAnswer& answer, Bytes message);
+  Result<void> keep_fleet_keys(Bytes message);
+  Result<void> keep_server(const SyncAnswer& answer);
+  const ServerAddress& server() const;
+  void be_revoked(std::string_view message);
+  Result<void> forget_secrets();
+
   Ports ports_;
   Config config_;
   std::span<Slot> slots_;
@@ -170,11 +205,17 @@ class Agent final : private SlotAnswerVisitor {
   ExchangeKey device_key_;
   KeyId server_key_id_;
   SharedKey box_key_;
-  InlineText<64> server_host_;
-  std::uint16_t server_port_ = 0;
+  ServerAddress provisioned_;
+  ServerAddress moved_;  // where the server said it is from now on; port 0: nowhere else
+  bool try_provisioned_ = false;
+  bool keeps_on_after_expiry_ = false;
+  bool is_revoked_ = false;
   InlineText<64> enroll_token_;
   TrustStore trust_;
   KeyCache keys_;
+  FleetKeys fleet_;
+  std::uint32_t fleet_generation_ = 0;
+  Trials trials_;
 
   // the conversation with the server
   Exchange exchange_;
@@ -191,6 +232,7 @@ class Agent final : private SlotAnswerVisitor {
   std::uint32_t received_ = 0;  // of an answer, in message_
   std::uint32_t roots_walked_ = 0;
   bool offline_ = false;       // the last exchange failed
+  Errc offline_error_{};       // why
   bool fetch_broke_ = false;   // the last fetch did
   bool counter_told_ = false;  // the server corrected it since the last accepted answer
 
@@ -206,8 +248,13 @@ class Agent final : private SlotAnswerVisitor {
   DriverName driver_name_;
   std::uint32_t ram_bytes_ = 0;  // that the driver needs, says its manifest; 0: not known yet
   bool is_native_ = false;
-  Detail summary_;  // "thermo 1.0.0 (6.3-x64)" of the package in hand
-  Detail reason_;   // one sentence of the error in hand, or empty
+  ContentKey opened_key_;     // from a key block; kept once the package is verified
+  unsigned fleet_key_ = 0;    // that is tried next
+  ExchangeKey fleet_public_;  // of that one, once computed; zero before
+  Job after_open_key_ = Job::none;
+  bool key_tried_ = false;  // for the job in hand
+  Detail summary_;          // "thermo 1.0.0 (6.3-x64)" of the package in hand
+  Detail reason_;           // one sentence of the error in hand, or empty
   unsigned candidate_ = 0;
   std::uint32_t best_release_ = 0;
   Digest best_;

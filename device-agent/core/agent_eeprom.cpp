@@ -1,5 +1,7 @@
-// Jobs on a board's EEPROM: which of its packages is the board's, and its digest.
+// Jobs on a board's EEPROM: which of its packages is the board's, its digest, and the content key
+// that lies beside it.
 #include "device-agent/core/agent.hpp"
+#include "protocol/package/key_block.hpp"
 
 namespace mpyd::agent {
 
@@ -26,6 +28,7 @@ void Agent::step_weigh_eeprom() {
   const auto passed_over = pass_over_package(slot);
   if (passed_over && *passed_over) return;
   if (passed_over) {
+    slot.attempts = 0;
     job_ = Job::hash_eeprom;
     return;
   }
@@ -51,7 +54,75 @@ void Agent::step_hash_eeprom() {
   if (job_offset_ < extent.length) return;
   slot.eeprom_digest = hash_.finish();
   slot.hash_pending = false;
+  slot.attempts = 0;
   finish_job();
+}
+
+// Where no content key is kept for the package in hand, and one may lie on the board, sealed to the
+// fleet. True: this comes first now, then what was being done again. check_ holds the package's
+// head, whose signatures and policy were found good.
+bool Agent::start_open_key(Errc error) {
+  const Slot& slot = slots_[job_slot_];
+  const eeprom::Extent block = slot.identity.key_block;
+  if (error != Errc::no_key || key_tried_ || slot.chosen != slot.eeprom_digest ||
+      block.length == 0 || block.length > kKeyBlockBytesMax || fleet_generation_ == 0)
+    return false;
+  key_tried_ = true;
+  after_open_key_ = job_ == Job::choose_local ? Job::choose_local : Job::verify;
+  fleet_key_ = 0;
+  fleet_public_ = {};
+  job_ = Job::open_key;
+  return true;
+}
+
+// One public-key operation a step: first a fleet key's own id, then its entry.
+void Agent::step_open_key() {
+  const auto opened = try_fleet_key();
+  if (opened && !*opened && fleet_key_ < kFleetKeysMax) return;
+  end_open_key(!opened && is_bus_trouble(opened.error()) ? opened.error() : Errc::no_key);
+}
+
+// True if the key is open. Errors: those of bus and store; malformed, limit.
+Result<bool> Agent::try_fleet_key() {
+  const eeprom::Extent extent = slots_[job_slot_].identity.key_block;
+  const MutableBytes block = message_.first(extent.length);
+  EepromSource source(ports_.i2c, job_slot_, config_.eeprom_address, extent.offset);
+  MPYD_TRY(source.read(0, block));
+  MPYD_TRY(key_block_bytes(block));
+  SecretKey secret;
+  const auto loaded = fleet_.load(fleet_key_, secret);
+  if (!loaded && loaded.error() == Errc::not_found) fleet_key_ = kFleetKeysMax;
+  if (!loaded) {
+    ++fleet_key_;
+    return false;
+  }
+  if (fleet_public_.is_zero()) {
+    fleet_public_ = crypto::x25519_public(secret);
+    if (!has_recipient(block, key_id(fleet_public_.bytes()))) {
+      fleet_public_ = {};
+      ++fleet_key_;
+    }
+  } else {
+    const PackageHead& head = check_.head();
+    const auto key = open_content_key(block, secret, fleet_public_, head.manifest_digest,
+                                      head.manifest.commitment);
+    if (key) opened_key_ = *key;
+    fleet_public_ = {};
+    ++fleet_key_;
+  }
+  crypto::wipe(secret.mutable_bytes());
+  return !opened_key_.is_zero();
+}
+
+void Agent::end_open_key(Errc error) {
+  job_ = after_open_key_;
+  if (!opened_key_.is_zero()) {
+    job_offset_ = 0;
+    if (job_ == Job::verify) start_loading(job_slot_);
+    return;  // else the same candidate is weighed again
+  }
+  if (job_ == Job::choose_local) return pass_candidate(error, slots_[job_slot_].chosen);
+  abandon(error);
 }
 
 }  // namespace mpyd::agent

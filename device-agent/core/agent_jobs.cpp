@@ -1,7 +1,7 @@
 // Jobs on one package: pass 1, pass 2. One job at a time.
 #include "device-agent/core/agent.hpp"
 
-#include "device-agent/core/decimal.hpp"
+#include "protocol/decimal.hpp"
 #include "protocol/package/key_block.hpp"
 
 namespace mpyd::agent {
@@ -54,6 +54,7 @@ InlineText<24> in_kib(std::uint32_t bytes) {
 void Agent::finish_job() {
   job_ = Job::none;
   crypto::wipe(verified_.content_key.mutable_bytes());
+  crypto::wipe(opened_key_.mutable_bytes());
 }
 
 bool Agent::job_slot_is_gone() const { return slots_[job_slot_].generation != job_generation_; }
@@ -64,12 +65,14 @@ bool Agent::pick_job() {
     job_generation_ = slots_[i].generation;
     job_offset_ = 0;
     ram_bytes_ = 0;
+    key_tried_ = false;
     if (slots_[i].hash_pending) {
       hash_ = crypto::Sha256();
       job_ = Job::weigh_eeprom;
       return true;
     }
     if (slots_[i].load_pending) {
+      if (waits_for_trial(i)) continue;
       start_loading(i);
       return job_ != Job::none;
     }
@@ -112,6 +115,9 @@ std::uint32_t Agent::step_job() {
     case Job::choose_local:
       step_choose_local();
       return 0;
+    case Job::open_key:
+      step_open_key();
+      return 0;
     case Job::fetch:
       return step_fetch();
     case Job::verify:
@@ -129,6 +135,7 @@ std::uint32_t Agent::step_job() {
 // From the cache if it is there, from the EEPROM if that holds it, else from the network.
 void Agent::start_loading(unsigned index) {
   Slot& slot = slots_[index];
+  if (trials_.is_quarantined(slot.chosen)) return refuse_quarantined(index);
   reason_.clear();
   ram_bytes_ = 0;
   check_.start(work_);
@@ -146,7 +153,8 @@ void Agent::start_loading(unsigned index) {
 
 // Where policy forbids it, the same package may still come from the network.
 bool Agent::may_load_from_eeprom(const Slot& slot) {
-  const auto entry = trust_.load_entry(slot.identity.hardware_id, now_unix_s(), work_);
+  const auto entry =
+      trust_.load_entry(slot.identity.hardware_id, expiry_unix_s(slot, work_), work_);
   return !entry || entry->eeprom_packages;
 }
 
@@ -161,8 +169,8 @@ void Agent::start_fetch(unsigned index) {
   const FileName name = package_file(slot.identity.hardware_id, slot.chosen);
   if (const auto begun = ports_.store.begin(name.c_str()); !begun) return abandon(begun.error());
   const auto started = exchange_.start({.path = path.view(),
-                                        .host = server_host_.c_str(),
-                                        .port = server_port_,
+                                        .host = server().host.c_str(),
+                                        .port = server().port,
                                         .answer_bytes_max = slot.chosen_bytes,
                                         .stall_timeout_ms = config_.stall_timeout_ms,
                                         .total_timeout_ms = config_.fetch_timeout_ms},
@@ -202,6 +210,9 @@ Result<void> Agent::finish_fetch() {
   if (check_.stage() != PackageCheck::Stage::complete) return fail(Errc::truncated);
   MPYD_TRY(accept_whole_package());
   MPYD_TRY(ports_.store.commit());
+  // A full cache costs room, not the driver.
+  (void)forget_surplus_packages(ports_.store, slots_[job_slot_].identity.hardware_id, *this,
+                                message_);
   fetch_broke_ = false;
   origin_ = trust::PackageOrigin::cache;
   job_ = Job::load;
@@ -266,7 +277,8 @@ Result<void> Agent::approve_head() {
   const Manifest& manifest = head.manifest;
   const MutableBytes scratch = work_.subspan(kPackageHeadBytesMax);
 
-  const auto kept = trust_.load_entry(slot.identity.hardware_id, now_unix_s(), scratch);
+  const auto kept =
+      trust_.load_entry(slot.identity.hardware_id, expiry_unix_s(slot, scratch), scratch);
   if (!kept) {
     if (kept.error() == Errc::untrusted)
       reason_.append("no policy entry for this board's hardware ID is in force here");
@@ -317,13 +329,18 @@ Result<ContentKey> Agent::load_content_key(const Manifest& manifest) {
   auto key = keys_.load(slots_[job_slot_].chosen);
   if (key && commitment_of(*key) == manifest.commitment) return key;
   if (key) crypto::wipe(key->mutable_bytes());
+  if (commitment_of(opened_key_) == manifest.commitment) return opened_key_;
   return fail(!key && key.error() == Errc::memory ? Errc::memory : Errc::no_key);
 }
 
 Result<void> Agent::accept_whole_package() {
-  if (check_.finish_digest() == slots_[job_slot_].chosen) return {};
-  reason_.append("the package is not the one that was chosen");
-  return fail(Errc::bad_digest);
+  const Digest& chosen = slots_[job_slot_].chosen;
+  if (check_.finish_digest() != chosen) {
+    reason_.append("the package is not the one that was chosen");
+    return fail(Errc::bad_digest);
+  }
+  // A key from a key block is kept now that it is known whose it is.
+  return opened_key_.is_zero() ? Result<void>{} : keys_.save(chosen, opened_key_);
 }
 
 // Pass 1 or 2 failed: nothing of the package stays behind.
@@ -332,6 +349,7 @@ void Agent::abandon(Errc error) {
   Slot& slot = slots_[index];
   exchange_.close();
   ports_.store.abort();
+  if (start_open_key(error)) return;
   finish_job();
   if (origin_ == trust::PackageOrigin::eeprom && is_bus_trouble(error) &&
       ++slot.attempts < kReadAttempts) {
@@ -397,58 +415,6 @@ bool Agent::forget_copy(unsigned index) {
   }
   return ports_.store.remove(package_file(slot.identity.hardware_id, slot.chosen).c_str())
       .has_value();
-}
-
-// --- pass 2 ---------------------------------------------------------------------------------
-
-DriverLoader::Module Agent::find_module(const Digest& digest) const {
-  for (const Slot& slot : slots_)
-    if (slot.module != DriverLoader::kNoModule && slot.loaded == digest) return slot.module;
-  return DriverLoader::kNoModule;
-}
-
-// Code is loaded once per package, however many boards use it.
-Result<DriverLoader::Module> Agent::load_module() {
-  const Slot& slot = slots_[job_slot_];
-  if (const DriverLoader::Module shared = find_module(slot.chosen);
-      shared != DriverLoader::kNoModule)
-    return shared;
-  // Without this check the loader would find out, having taken all there is.
-  if (ports_.loader.room(is_native_).free < ram_bytes_) return fail(Errc::memory);
-  const DriverLoader::Request request{.digest = slot.chosen,
-                                      .name = driver_name_.view(),
-                                      .plain_bytes = verified_.plain_bytes,
-                                      .ram_bytes = ram_bytes_};
-  CachedPackage cached(ports_.store, package_file(slot.identity.hardware_id, slot.chosen));
-  EepromSource on_board(ports_.i2c, job_slot_, config_.eeprom_address,
-                        slot.identity.package.offset);
-  PackageSource& source = origin_ == trust::PackageOrigin::cache
-                              ? static_cast<PackageSource&>(cached)
-                              : static_cast<PackageSource&>(on_board);
-  PackageReader reader(verified_, source, work_);
-  auto module = ports_.loader.load(request, reader);
-  reader.wipe();
-  return module;
-}
-
-void Agent::step_load() {
-  const unsigned index = job_slot_;
-  Slot& slot = slots_[index];
-  release_driver(index);  // its predecessor, if the server chose another
-  slot.load_pending = false;
-  const auto module = load_module();
-  if (!module) return abandon(module.error());
-  const auto attached = ports_.loader.attach(*module, index);
-  if (!attached) {
-    if (find_module(slot.chosen) == DriverLoader::kNoModule) ports_.loader.unload(*module);
-    return abandon(attached.error());
-  }
-  finish_job();
-  slot.module = *module;
-  slot.loaded = slot.chosen;
-  slot.error = {};
-  slot.state = SlotState::running;
-  notify(EventKind::loaded, index, {}, summary_.view(), ports_.clock.now_ms() - slot.plugged_ms);
 }
 
 }  // namespace mpyd::agent

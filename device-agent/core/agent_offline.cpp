@@ -12,6 +12,8 @@ constexpr unsigned kCandidatesMax = 32;
 void Agent::start_choose_local(unsigned index) {
   Slot& slot = slots_[index];
   slot.decided_offline = true;
+  if (is_revoked_)
+    return refuse(index, Errc::revoked, "the server revoked this device, so nothing is loaded");
   candidate_ = 0;
   best_release_ = 0;
   best_ = {};
@@ -41,15 +43,22 @@ void Agent::step_choose_local() {
   // A file that only looks like a package of ours, or cannot be read, hides none behind it.
   const bool is_end = !release && release.error() == Errc::not_found && digest.is_zero();
   if ((is_end && candidate_ > 0) || candidate_ == kCandidatesMax) return give_up_choosing();
-  ++candidate_;
   if (!release) {
-    if (release.error() != Errc::not_found && !digest.is_zero()) best_error_ = release.error();
-  } else if (digest == kept_choice_) {
+    if (!start_open_key(release.error())) pass_candidate(release.error(), digest);
+    return;
+  }
+  ++candidate_;
+  if (digest == kept_choice_) {
     choose_local(digest, "offline: what the server chose last");
   } else if (*release > best_release_) {
     best_release_ = *release;
     best_ = digest;
   }
+}
+
+void Agent::pass_candidate(Errc error, const Digest& digest) {
+  ++candidate_;
+  if (error != Errc::not_found && !digest.is_zero()) best_error_ = error;
 }
 
 // The release number of candidate_, and its digest: zero if there is none.
@@ -73,6 +82,7 @@ Result<std::uint32_t> Agent::weigh_candidate(const Digest& digest, PackageSource
   origin_ = origin;
   for (const Digest& avoided : avoid_)
     if (avoided == digest) return fail(Errc::revoked);
+  if (trials_.is_quarantined(digest)) return fail(Errc::quarantined);
   MPYD_TRY(read_package_head(source));
   slots_[job_slot_].chosen = digest;
   MPYD_TRY(approve_head());
@@ -104,6 +114,7 @@ void Agent::give_up_choosing() {
   if (best_release_ != 0) return choose_local(best_, "offline: the newest that lies here");
   finish_job();
   slots_[job_slot_].chosen = {};
+  if (best_error_ == Errc::quarantined) return refuse_quarantined(job_slot_);
   refuse(job_slot_, best_error_,
          best_error_ == Errc::unreachable ? "the server cannot be reached and no driver lies here"
                                           : tell_refusal(best_error_).view());

@@ -81,6 +81,7 @@ void Agent::read_identity_of(unsigned index) {
     return;
   }
   slot.identity = *identity;
+  slot.attempts = 0;
   slot.state = SlotState::waiting;
   slot.wants_answer = true;
   slot.hash_pending = identity->package.length != 0;
@@ -104,12 +105,13 @@ void Agent::release_driver(unsigned index) {
   Slot& slot = slots_[index];
   if (slot.module == DriverLoader::kNoModule) return;
   const DriverLoader::Module module = slot.module;
+  const Digest digest = slot.loaded;
   slot.module = DriverLoader::kNoModule;
   slot.loaded = {};
   ports_.loader.detach(module, index);
-  for (const Slot& other : slots_)
-    if (other.module == module) return;
+  if (find_module(digest) != DriverLoader::kNoModule) return;
   ports_.loader.unload(module);
+  trials_.leave(digest);
 }
 
 void Agent::refuse(unsigned index, Errc error, std::string_view detail) {

@@ -1,7 +1,7 @@
 // The conversation with the server: sync, and walking the root.
 #include "device-agent/core/agent.hpp"
 
-#include "device-agent/core/decimal.hpp"
+#include "protocol/decimal.hpp"
 #include "protocol/package/key_block.hpp"
 
 namespace mpyd::agent {
@@ -29,12 +29,20 @@ bool is_final(Errc error) {
   }
 }
 
+// The server's word on this device.
+bool is_verdict(Errc error) {
+  return error == Errc::revoked || error == Errc::forbidden || error == Errc::not_approved ||
+         error == Errc::unknown_device;
+}
+
 Errc error_of(sync::Status status) {
   switch (status) {
     case sync::Status::revoked:
       return Errc::revoked;
     case sync::Status::refused:
       return Errc::forbidden;
+    case sync::Status::not_approved:
+      return Errc::not_approved;
     default:
       return Errc::unknown_device;
   }
@@ -57,8 +65,8 @@ void Agent::start_sync() {
   if (!size) return go_offline(size.error());
   const auto started =
       exchange_.start({.path = kSyncPath,
-                       .host = server_host_.c_str(),
-                       .port = server_port_,
+                       .host = server().host.c_str(),
+                       .port = server().port,
                        .body = message_.first(*size),
                        .answer_bytes_max = static_cast<std::uint32_t>(message_.size()),
                        .stall_timeout_ms = config_.sync_timeout_ms,
@@ -77,6 +85,7 @@ Result<std::size_t> Agent::build_request() {
                             .root_version = trust_.root().version,
                             .targets_epoch = trust_.root().targets_epoch,
                             .head_version = trust_.head().version,
+                            .fleet_generation = fleet_generation_,
                             .answer_bytes_max = static_cast<std::uint32_t>(message_.size()),
                             .abi = &config_.abi,
                             .firmware = config_.firmware,
@@ -135,6 +144,7 @@ void Agent::handle_answer(Bytes message) {
     return go_offline(Errc::replayed);
   const auto status = static_cast<sync::Status>(answer->status);
   if (status == sync::Status::counter) return follow_counter(answer->last_counter);
+  if (status == sync::Status::revoked) be_revoked(answer->message.view());
   if (status != sync::Status::ok) return go_offline(error_of(status), answer->message.view());
   if (const auto accepted = accept_answer(*answer, message); !accepted)
     go_offline(accepted.error());
@@ -164,6 +174,7 @@ Result<void> Agent::accept_answer(const SyncAnswer& answer, Bytes message) {
                     trust_.accept_head(answer.head, answer.server_unix_s, work_));
     if (changed) notify(EventKind::trust_changed, Event::kNoSlot);
   }
+  MPYD_TRY(accept_orders(answer, message));
   finish_job();
   events_.drop_sent();
   enroll_token_.clear();
@@ -204,10 +215,13 @@ void Agent::on_slot_answer(const SlotAnswer& answer) {
 // untrusted if a package comes without an entry that the head in force proves.
 Result<void> Agent::keep_answer(const SlotAnswer& answer) {
   const bool has_package = !answer.package_digest.is_zero();
-  if (answer.has_entry)
+  if (answer.has_entry) {
+    const bool is_known = ports_.store.size(entry_file(answer.hardware_id).c_str()).has_value();
     MPYD_TRY(trust_.accept_entry(answer.entry, answer.hardware_id, work_));
-  else if (has_package)
-    return fail(Errc::untrusted);
+    // What stays too long costs room only.
+    if (!is_known) (void)forget_surplus_entries(trust_, ports_.store, *this, work_);
+  }
+  if (has_package && !answer.has_entry) return fail(Errc::untrusted);
   if (has_package && answer.has_key)
     MPYD_TRY(keys_.save(answer.package_digest, answer.content_key));
   // Losing this only costs the offline choice its memory.
@@ -226,6 +240,10 @@ void Agent::follow(unsigned index, const SlotAnswer& answer) {
     return refuse(index, reason, answer.message.view());
   }
   const bool is_new = answer.package_digest != slot.chosen;
+  if (answer.try_again && trials_.is_quarantined(answer.package_digest)) {
+    trials_.leave(answer.package_digest);
+    slot.error = {};
+  }
   slot.chosen = answer.package_digest;
   slot.chosen_bytes = answer.package_bytes;
   if (slot.loaded == slot.chosen) {
@@ -247,9 +265,14 @@ void Agent::go_offline(Errc error, std::string_view detail) {
   finish_job();
   roots_walked_ = 0;
   counter_told_ = false;
-  if (!offline_)
-    notify(EventKind::offline, Event::kNoSlot, error, detail.empty() ? describe(error) : detail);
+  // What the server said is news, also after it could not be reached.
+  const bool is_news = !offline_ || (error != offline_error_ && is_verdict(error));
   offline_ = true;
+  offline_error_ = error;
+  if (is_news)
+    notify(EventKind::offline, Event::kNoSlot, error, detail.empty() ? describe(error) : detail);
+  // A server that moved and cannot be reached may be where it was.
+  if (!is_verdict(error)) try_provisioned_ = !try_provisioned_;
   next_sync_ms_ = ports_.clock.now_ms() + retry_ms_;
   retry_ms_ = retry_ms_ * 2 < config_.retry_max_ms ? retry_ms_ * 2 : config_.retry_max_ms;
 }
@@ -262,8 +285,8 @@ void Agent::start_root_walk(std::uint32_t version) {
   path.append(kRootPath);
   append_decimal(path, version);
   const auto started = exchange_.start({.path = path.view(),
-                                        .host = server_host_.c_str(),
-                                        .port = server_port_,
+                                        .host = server().host.c_str(),
+                                        .port = server().port,
                                         .answer_bytes_max = kDocumentBytesMax,
                                         .stall_timeout_ms = config_.sync_timeout_ms,
                                         .total_timeout_ms = config_.sync_timeout_ms},

@@ -21,14 +21,14 @@ FileName with_hardware(std::string_view prefix, const HardwareId& hardware_id) {
   return out;
 }
 
+}  // namespace
+
 FileName key_file(const Digest& digest) {
   FileName out;
   out.append("k-");
   out.append(format_digest(digest).view());
   return out;
 }
-
-}  // namespace
 
 FileName package_file(const HardwareId& hardware_id, const Digest& digest) {
   // The whole digest, so that a person can compare: the longest name there is, 2 + 13 + 1 + 64
@@ -42,6 +42,23 @@ FileName package_file(const HardwareId& hardware_id, const Digest& digest) {
 
 FileName entry_file(const HardwareId& hardware_id) { return with_hardware("e-", hardware_id); }
 FileName answer_file(const HardwareId& hardware_id) { return with_hardware("a-", hardware_id); }
+FileName loaded_file(const HardwareId& hardware_id) { return with_hardware("l-", hardware_id); }
+
+Result<Bytes> read_file(Store& store, const char* name, MutableBytes buffer) {
+  MPYD_TRY_ASSIGN(const std::uint32_t size, store.size(name));
+  if (size > buffer.size()) return fail(Errc::limit);
+  MPYD_TRY(store.read(name, 0, buffer.first(size)));
+  return Bytes(buffer.first(size));
+}
+
+Result<void> remove_all(Store& store, Clock& clock, const char* prefix) {
+  FileName name;
+  while (store.find(prefix, 0, name)) {
+    MPYD_TRY(store.remove(name.c_str()));
+    clock.feed_watchdog();
+  }
+  return {};
+}
 
 void KeyCache::set_device_secret(const SecretKey& secret) {
   crypto::Sha256 hash;
@@ -52,9 +69,20 @@ void KeyCache::set_device_secret(const SecretKey& secret) {
 }
 
 Result<void> KeyCache::save(const Digest& digest, const ContentKey& key) {
-  if (auto kept = load(digest)) {
-    const bool is_same = crypto::equal(kept->bytes(), key.bytes());
-    crypto::wipe(kept->mutable_bytes());
+  return save_secret(key_file(digest), key.bytes());
+}
+
+Result<ContentKey> KeyCache::load(const Digest& digest) {
+  ContentKey key;
+  MPYD_TRY(load_secret(key_file(digest), key.mutable_bytes()));
+  return key;
+}
+
+Result<void> KeyCache::save_secret(const FileName& name, Bytes secret) {
+  ContentKey kept;
+  if (load_secret(name, kept.mutable_bytes())) {
+    const bool is_same = crypto::equal(kept.bytes(), secret);
+    crypto::wipe(kept.mutable_bytes());
     if (is_same) return {};
   }
   std::array<std::byte, kSealedKeyBytes> file{};
@@ -62,20 +90,19 @@ Result<void> KeyCache::save(const Digest& digest, const ContentKey& key) {
   Nonce nonce;
   MPYD_TRY(entropy_->fill(nonce.mutable_bytes()));
   copy_bytes(nonce.bytes(), MutableBytes(file).subspan(1));
-  crypto::box_seal(key_, nonce, key.bytes(), MutableBytes(file).subspan(1 + Nonce::kSize));
-  return store_->write(key_file(digest).c_str(), file);
+  crypto::box_seal(key_, nonce, secret, MutableBytes(file).subspan(1 + Nonce::kSize));
+  return store_->write(name.c_str(), file);
 }
 
-Result<ContentKey> KeyCache::load(const Digest& digest) {
+Result<void> KeyCache::load_secret(const FileName& name, MutableBytes out) {
   std::array<std::byte, kSealedKeyBytes> file{};
-  MPYD_TRY(store_->read(key_file(digest).c_str(), 0, file));
-  if (load_u8(file, 0) > kFormat) return fail(Errc::unsupported);
+  MPYD_TRY(store_->read(name.c_str(), 0, file));
+  if (!is_known_format(load_u8(file, 0))) return fail(Errc::unsupported);
   Nonce nonce;
   copy_bytes(Bytes(file).subspan(1, Nonce::kSize), nonce.mutable_bytes());
-  ContentKey key;
-  if (!crypto::box_open(key_, nonce, Bytes(file).subspan(1 + Nonce::kSize), key.mutable_bytes()))
-    return fail(Errc::decryption);
-  return key;
+  return crypto::box_open(key_, nonce, Bytes(file).subspan(1 + Nonce::kSize), out)
+             ? Result<void>{}
+             : fail(Errc::decryption);
 }
 
 Result<Digest> find_cached(Store& store, const HardwareId& hardware_id, unsigned n) {
@@ -113,7 +140,7 @@ Result<std::uint64_t> load_number(Store& store, const char* name) {
     return fail(read.error());
   }
   if (load_u8(file, 0) == kErased) return std::uint64_t{0};
-  if (load_u8(file, 0) > kFormat) return fail(Errc::unsupported);
+  if (!is_known_format(load_u8(file, 0))) return fail(Errc::unsupported);
   return std::uint64_t{load_le32(file, 5)} << 32 | load_le32(file, 1);
 }
 

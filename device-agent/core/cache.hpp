@@ -10,13 +10,21 @@ namespace mpyd::agent {
 using FileName = InlineText<80>;
 
 // Packages: `p-<hardware>-<digest>`; keys: `k-<digest>`; entries: `e-<hardware>`; answers:
-// `a-<hardware>`. <hardware> is the beginning of SHA-256(hardware ID), in hex.
+// `a-<hardware>`; what was loaded: `l-<hardware>`. <hardware> is the beginning of SHA-256(hardware
+// ID), in hex.
 FileName package_file(const HardwareId& hardware_id, const Digest& digest);
 FileName entry_file(const HardwareId& hardware_id);
 FileName answer_file(const HardwareId& hardware_id);
+FileName loaded_file(const HardwareId& hardware_id);
+FileName key_file(const Digest& digest);
 
-// Content keys at rest: format u8 | nonce (24) | secretbox under SHA-256("mpyd cache v1" || device
-// secret).
+// A whole small file. Errors: not_found, io, limit (it is larger than the buffer).
+Result<Bytes> read_file(Store& store, const char* name, MutableBytes buffer);
+// Every file whose name starts so. Errors: io.
+Result<void> remove_all(Store& store, Clock& clock, const char* prefix);
+
+// Content keys and other secrets of 32 bytes at rest: format u8 | nonce (24) | secretbox under
+// SHA-256("mpyd cache v1" || device secret).
 class KeyCache {
  public:
   KeyCache(Store& store, Entropy& entropy) : store_(&store), entropy_(&entropy) {}
@@ -25,6 +33,9 @@ class KeyCache {
   Result<void> save(const Digest& digest, const ContentKey& key);
   // Errors: not_found, io, decryption, unsupported.
   Result<ContentKey> load(const Digest& digest);
+  // The same for any secret under any name.
+  Result<void> save_secret(const FileName& name, Bytes secret);
+  Result<void> load_secret(const FileName& name, MutableBytes out);
   void wipe() { crypto::wipe(key_.mutable_bytes()); }
 
  private:

@@ -1,6 +1,6 @@
 #include "device-agent/core/http.hpp"
 
-#include "device-agent/core/decimal.hpp"
+#include "protocol/decimal.hpp"
 
 namespace mpyd::agent {
 namespace {

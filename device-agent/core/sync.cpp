@@ -1,6 +1,6 @@
 #include "device-agent/core/sync.hpp"
 
-#include "device-agent/core/cache.hpp"
+#include "device-agent/core/bounds.hpp"
 #include "mpyd/v1/identity.npb.h"
 #include "protocol/abi_codec.hpp"
 #include "protocol/nanopb_io.hpp"
@@ -9,7 +9,6 @@ namespace mpyd::agent {
 namespace {
 
 constexpr std::string_view kAgentVersion = "0.1.0";
-constexpr unsigned kCachedDigestsMax = 4;
 
 template <class Array>
 void assign_digest(Array& array, const Digest& digest) {
@@ -29,7 +28,7 @@ void fill_report(const SyncRequest& request, unsigned index, mpyd_v1_BoardReport
   m.state = static_cast<std::uint32_t>(slot.state);
   m.error = static_cast<std::uint32_t>(slot.error);
   m.wants_answer = needs_answer(slot);
-  for (unsigned n = 0; n < kCachedDigestsMax && !slot.identity.hardware_id.empty(); ++n) {
+  for (unsigned n = 0; n < kCachedPackagesMax && !slot.identity.hardware_id.empty(); ++n) {
     const auto digest = find_cached(*request.store, slot.identity.hardware_id, n);
     if (!digest && digest.error() == Errc::not_found) break;
     if (!digest) continue;  // somebody else's file under a name like ours
@@ -71,10 +70,6 @@ bool encode_events(pb_ostream_t* stream, const pb_field_t* field, void* const* a
   return true;
 }
 
-bool skip(pb_istream_t* stream, const pb_field_t*, void**) {
-  return pb_read(stream, nullptr, stream->bytes_left);
-}
-
 template <std::size_t N, class Array>
 bool read_digests(const Array* items, pb_size_t count, InlineVector<Digest, N>& out) {
   for (pb_size_t i = 0; i < count; ++i) {
@@ -100,6 +95,7 @@ Result<void> read_slot_answer(const mpyd_v1_SlotAnswer& m, Bytes entry, SlotAnsw
   out.has_key = m.content_key.size != 0;
   out.package_bytes = m.package_bytes;
   out.has_entry = m.has_entry;
+  out.try_again = m.try_again;
   if (m.has_entry) MPYD_TRY(read_proof(m.entry, entry, out.entry));
   out.reason = static_cast<Errc>(m.reason);
   out.message.append(m.message);
@@ -124,6 +120,10 @@ bool decode_slot(pb_istream_t* stream, const pb_field_t*, void** arg) {
   if (is_good) static_cast<SlotAnswerVisitor*>(*arg)->on_slot_answer(answer);
   crypto::wipe(answer.content_key.mutable_bytes());
   return is_good;
+}
+
+void wipe_fleet_keys(mpyd_v1_SyncAnswer& m) {
+  crypto::wipe({reinterpret_cast<std::byte*>(&m.fleet_keys), sizeof m.fleet_keys});
 }
 
 }  // namespace
@@ -153,6 +153,7 @@ Result<std::size_t> encode_sync_request(const SyncRequest& request, MutableBytes
   m.root_version = request.root_version;
   m.targets_epoch = request.targets_epoch;
   m.head_version = request.head_version;
+  m.fleet_generation = request.fleet_generation;
   m.has_abi = true;
   m.abi = abi_to_message(*request.abi);
   pb::assign(m.firmware, request.firmware);
@@ -172,8 +173,10 @@ Result<SyncAnswer> decode_sync_answer(Bytes message) {
   SyncAnswer out;
   mpyd_v1_SyncAnswer m{};
   pb::want_view(m.head, out.head);
-  m.slots.funcs.decode = skip;
-  MPYD_TRY(pb::decode(message, mpyd_v1_SyncAnswer_fields, m));
+  m.slots.funcs.decode = pb::skip;
+  const auto decoded = pb::decode(message, mpyd_v1_SyncAnswer_fields, m);
+  wipe_fleet_keys(m);
+  if (!decoded) return fail(decoded.error());
   MPYD_TRY_ASSIGN(out.request_nonce, pb::fixed_of<Nonce>(m.request_nonce));
   MPYD_TRY_ASSIGN(out.request_digest, pb::fixed_of<Digest>(m.request_digest));
   out.status = m.status;
@@ -181,16 +184,34 @@ Result<SyncAnswer> decode_sync_answer(Bytes message) {
   out.last_counter = m.last_counter;
   out.root_version = m.root_version;
   out.more = m.more;
+  out.has_fleet_keys = m.fleet_keys_count != 0;
+  out.server_host.append(m.server_host);
+  out.server_port = m.server_port;
   out.message.append(m.message);
   return out;
 }
 
+Result<void> read_fleet_keys(Bytes message, FleetKeyList& out) {
+  mpyd_v1_SyncAnswer m{};
+  m.head.funcs.decode = pb::skip;
+  m.slots.funcs.decode = pb::skip;
+  bool is_good = pb::decode(message, mpyd_v1_SyncAnswer_fields, m).has_value();
+  for (pb_size_t i = 0; is_good && i < m.fleet_keys_count; ++i) {
+    const auto secret = pb::fixed_of<SecretKey>(m.fleet_keys[i].secret_key);
+    is_good = secret && out.push_back({m.fleet_keys[i].generation, *secret});
+  }
+  wipe_fleet_keys(m);
+  return is_good ? Result<void>{} : fail(Errc::malformed);
+}
+
 Result<void> visit_slot_answers(Bytes message, SlotAnswerVisitor& visitor) {
   mpyd_v1_SyncAnswer m{};
-  m.head.funcs.decode = skip;
+  m.head.funcs.decode = pb::skip;
   m.slots.funcs.decode = decode_slot;
   m.slots.arg = &visitor;
-  return pb::decode(message, mpyd_v1_SyncAnswer_fields, m);
+  const auto visited = pb::decode(message, mpyd_v1_SyncAnswer_fields, m);
+  wipe_fleet_keys(m);
+  return visited;
 }
 
 Result<void> save_answer(Store& store, const SlotAnswer& answer, const Digest& authority,
@@ -213,12 +234,10 @@ Result<void> save_answer(Store& store, const SlotAnswer& answer, const Digest& a
 
 Result<KeptAnswer> load_answer(Store& store, const Slot& slot, const Digest& authority,
                                MutableBytes buffer) {
-  const FileName name = answer_file(slot.identity.hardware_id);
-  MPYD_TRY_ASSIGN(const std::uint32_t size, store.size(name.c_str()));
-  if (size > buffer.size()) return fail(Errc::malformed);
-  MPYD_TRY(store.read(name.c_str(), 0, buffer.first(size)));
+  MPYD_TRY_ASSIGN(const Bytes bytes,
+                  read_file(store, answer_file(slot.identity.hardware_id).c_str(), buffer));
   mpyd_v1_SavedAnswer m{};
-  MPYD_TRY(pb::decode(buffer.first(size), mpyd_v1_SavedAnswer_fields, m));
+  MPYD_TRY(pb::decode(bytes, mpyd_v1_SavedAnswer_fields, m));
   MPYD_TRY(pb::check_format(m.format, 0));
   MPYD_TRY_ASSIGN(const Digest eeprom_digest, pb::fixed_or_zero<Digest>(m.eeprom_digest));
   if (slot.identity.hardware_id.view() != m.hardware_id || slot.identity.revision != m.revision ||

@@ -1,6 +1,7 @@
 // Sync messages: encoding requests from slots, decoding answers in place.
 #pragma once
 
+#include "device-agent/core/fleet_keys.hpp"
 #include "device-agent/core/slot.hpp"
 #include "mpyd/v1/device.npb.h"
 #include "protocol/abi.hpp"
@@ -39,6 +40,7 @@ struct SyncRequest {
   std::uint32_t root_version = 0;
   std::uint32_t targets_epoch = 0;
   std::uint32_t head_version = 0;
+  std::uint32_t fleet_generation = 0;
   std::uint32_t answer_bytes_max = 0;
   const Abi* abi = nullptr;
   std::string_view firmware;
@@ -58,12 +60,18 @@ struct SyncAnswer {
   std::uint32_t root_version = 0;
   Bytes head;  // view into the message; empty: nothing newer
   bool more = false;
+  bool has_fleet_keys = false;
+  InlineText<64> server_host;  // empty: where it was
+  std::uint32_t server_port = 0;
   InlineText<96> message;
   Nonce request_nonce;
   Digest request_digest;
 };
 // Errors: malformed.
 Result<SyncAnswer> decode_sync_answer(Bytes message);
+
+// The fleet's keys in an answer; the caller wipes them. Errors: malformed.
+Result<void> read_fleet_keys(Bytes message, FleetKeyList& out);
 
 struct SlotAnswer {
   unsigned slot = 0;
@@ -75,6 +83,7 @@ struct SlotAnswer {
   bool has_key = false;
   ContentKey content_key;
   bool has_entry = false;
+  bool try_again = false;   // the operator lifts the package's quarantine
   trust::EntryProof entry;  // its bytes are a view into the message
   Errc reason{};
   InlineText<160> message;

@@ -11,14 +11,6 @@ namespace {
 constexpr const char* kRootFile = "root";
 constexpr const char* kHeadFile = "head";
 
-// A whole small file. Errors: not_found, io, limit.
-Result<Bytes> read_file(Store& store, const char* name, MutableBytes buffer) {
-  MPYD_TRY_ASSIGN(const std::uint32_t size, store.size(name));
-  if (size > buffer.size()) return fail(Errc::limit);
-  MPYD_TRY(store.read(name, 0, buffer.first(size)));
-  return Bytes(buffer.first(size));
-}
-
 // A sealed file: content || seal.
 constexpr std::size_t kSealBytes = Digest::kSize;
 
@@ -30,6 +22,11 @@ Digest authority_of(const trust::Root& root) {
   hash.update(numbers);
   for (const SigningKey& key : root.targets.keys) hash.update(key.bytes());
   return hash.finish();
+}
+
+// 0: it never expires, or nobody knows the time.
+bool is_over(std::uint64_t expires_unix_s, std::uint64_t now_unix_s) {
+  return expires_unix_s != 0 && now_unix_s != 0 && now_unix_s >= expires_unix_s;
 }
 
 }  // namespace
@@ -59,7 +56,6 @@ Digest TrustStore::seal_of(const char* name, Bytes content) const {
   return outer.finish();
 }
 
-// Errors: not_found, io, limit, truncated; decryption if this device did not write it.
 Result<Bytes> TrustStore::read_own(const char* name, MutableBytes buffer) const {
   MPYD_TRY_ASSIGN(const Bytes file, read_file(*store_, name, buffer));
   if (file.size() < kSealBytes) return fail(Errc::truncated);
@@ -69,7 +65,6 @@ Result<Bytes> TrustStore::read_own(const char* name, MutableBytes buffer) const 
   return content;
 }
 
-// The content lies at the front of `buffer`. Errors: limit, io.
 Result<void> TrustStore::write_own(const char* name, MutableBytes buffer,
                                    std::size_t content_bytes) {
   if (buffer.size() < content_bytes + kSealBytes) return fail(Errc::limit);
@@ -108,19 +103,13 @@ Result<void> TrustStore::take_first_root(Bytes signed_root, std::uint32_t versio
   return {};
 }
 
-// Of a signed document that has been verified.
-Digest TrustStore::digest_of_body(Bytes signed_document) {
-  const auto document = trust::parse_signed(signed_document);
-  return document ? crypto::sha256(document->body) : Digest{};
-}
-
 void TrustStore::use_kept_head(const Result<Bytes>& bytes, MutableBytes scratch) {
   if (!bytes) return;
   // Expiry is judged when an entry is used: an expired head still is a lower bound for versions.
   const auto head = trust::verify_head(root_, {}, *bytes, 0, scratch);
   if (!head) return;
   head_ = *head;
-  head_digest_ = digest_of_body(*bytes);
+  head_digest_ = trust::body_digest(*bytes);
 }
 
 Result<void> TrustStore::accept_root(Bytes signed_root, MutableBytes buffer, MutableBytes scratch) {
@@ -140,10 +129,11 @@ Result<void> TrustStore::accept_root(Bytes signed_root, MutableBytes buffer, Mut
 
 Result<bool> TrustStore::accept_head(Bytes signed_head, std::uint64_t now_unix_s,
                                      MutableBytes scratch) {
+  if (is_over(root_.expires_unix_s, now_unix_s)) return fail(Errc::expired);
   const auto head =
       trust::verify_head(root_, {head_.epoch, head_.version}, signed_head, now_unix_s, scratch);
   if (!head) return fail(head.error());
-  const Digest digest = digest_of_body(signed_head);
+  const Digest digest = trust::body_digest(signed_head);
   if (has_head() && head->version == head_.version) {
     if (digest != head_digest_) return fail(Errc::equivocation);
     return false;
@@ -188,10 +178,20 @@ Result<void> TrustStore::load_entry(const HardwareId& hardware_id, std::uint64_t
   MPYD_TRY(pb::check_format(m.format, 0));
   if (!has_head() || !same_bytes(pb::view_of(m.authority), authority_.bytes()))
     return fail(Errc::untrusted);
-  if (now_unix_s != 0 && m.head_expires_unix_s != 0 && now_unix_s >= m.head_expires_unix_s)
+  if (is_over(m.head_expires_unix_s, now_unix_s) || is_over(root_.expires_unix_s, now_unix_s))
     return fail(Errc::expired);
   MPYD_TRY(trust::read_entry(entry_bytes, out));
   return out.hardware_id == hardware_id ? Result<void>{} : fail(Errc::untrusted);
+}
+
+std::uint64_t TrustStore::proof_of(const FileName& entry_file, MutableBytes buffer) const {
+  const auto file = read_own(entry_file.c_str(), buffer);
+  mpyd_v1_SavedEntry m{};
+  m.entry.funcs.decode = pb::skip;
+  if (!file || !pb::decode(*file, mpyd_v1_SavedEntry_fields, m) ||
+      !same_bytes(pb::view_of(m.authority), authority_.bytes()))
+    return 0;
+  return std::uint64_t{m.epoch} << 32 | m.head_version;
 }
 
 }  // namespace mpyd::agent

@@ -15,6 +15,7 @@
 #include <chrono>
 #include <cstdio>
 #include <deque>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -72,11 +73,13 @@ void publish(ScriptedServer& server, const Driver& driver, const BuiltPackage& p
 
 void write_identity(const ScriptedServer& server, unsigned port, const std::string& path) {
   v1::Identity identity;
+  identity.set_format(kFormat);
   identity.set_device_secret_key(text_of(make_exchange_pair(60).secret.bytes()));
   identity.set_root(text_of(server.roots.begin()->second));
   identity.set_server_host("127.0.0.1");
   identity.set_server_port(port);
   write_file(path, serialise(identity));
+  std::filesystem::permissions(path, std::filesystem::perms::owner_read);
 }
 
 // On a free port, which is returned.

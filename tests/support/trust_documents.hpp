@@ -30,6 +30,7 @@ inline void set_role(v1::RoleKeys& role, const std::vector<Signer>& signers,
 inline v1::Root example_root(const std::vector<Signer>& root_signers, std::uint32_t threshold,
                              const std::vector<Signer>& targets_signers) {
   v1::Root m;
+  m.set_format(kFormat);
   m.set_version(1);
   set_role(*m.mutable_root(), root_signers, threshold);
   set_role(*m.mutable_targets(), targets_signers, 1);
@@ -40,6 +41,7 @@ inline v1::Root example_root(const std::vector<Signer>& root_signers, std::uint3
 
 inline v1::TargetsHead example_head() {
   v1::TargetsHead m;
+  m.set_format(kFormat);
   m.set_epoch(3);
   m.set_version(9);
   m.set_expires_unix_s(2000);
@@ -51,6 +53,7 @@ inline v1::TargetsHead example_head() {
 inline v1::PolicyEntry example_entry(const std::vector<Signer>& publishers,
                                      std::uint32_t threshold = 1) {
   v1::PolicyEntry m;
+  m.set_format(kFormat);
   m.set_hardware_id("hat:Meadow%20Instruments:0042");
   m.set_driver_name("thermo");
   for (const Signer& publisher : publishers) m.add_publisher_keys(text_of(publisher.key.bytes()));

@@ -26,10 +26,10 @@ Config make_config(const mpyd_settings_t& settings) {
   config.abi = firmware_abi();
   config.firmware = {settings.firmware, settings.firmware_len};
   config.eeprom_address = settings.eeprom_address;
-  std::uint32_t* const times[MPYD_TIMES] = {&config.probe_interval_ms, &config.sync_interval_ms,
-                                            &config.report_delay_ms,   &config.retry_min_ms,
-                                            &config.retry_max_ms,      &config.sync_timeout_ms,
-                                            &config.stall_timeout_ms,  &config.fetch_timeout_ms};
+  std::uint32_t* const times[MPYD_TIMES] = {
+      &config.probe_interval_ms, &config.sync_interval_ms, &config.report_delay_ms,
+      &config.retry_min_ms,      &config.retry_max_ms,     &config.sync_timeout_ms,
+      &config.stall_timeout_ms,  &config.fetch_timeout_ms, &config.trial_ms};
   for (std::size_t i = 0; i < MPYD_TIMES; ++i)
     if (settings.times_ms[i] != 0) *times[i] = settings.times_ms[i];
   return config;
@@ -82,6 +82,12 @@ mpyd_hosts_t* mpyd_bridge_hosts(mpyd_bridge_t* bridge) { return &bridge->hosts; 
 uint16_t mpyd_bridge_start(mpyd_bridge_t* bridge, const void* identity, size_t len) {
   const auto started = bridge->agent.start({static_cast<const std::byte*>(identity), len});
   return started ? 0 : static_cast<uint16_t>(started.error());
+}
+
+const char* mpyd_bridge_start_problem(const mpyd_bridge_t* bridge, size_t* len) {
+  const std::string_view text = bridge->agent.start_problem();
+  *len = text.size();
+  return text.data();
 }
 
 uint32_t mpyd_bridge_poll(mpyd_bridge_t* bridge) { return bridge->agent.poll(); }

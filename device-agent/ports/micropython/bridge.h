@@ -19,6 +19,7 @@ typedef enum {
   MPYD_SYNC_TIMEOUT,
   MPYD_STALL_TIMEOUT,
   MPYD_FETCH_TIMEOUT,
+  MPYD_TRIAL,
   MPYD_TIMES,
 } mpyd_time_t;
 
@@ -54,6 +55,8 @@ mpyd_bridge_t* mpyd_bridge_new(const mpyd_settings_t* settings);
 mpyd_hosts_t* mpyd_bridge_hosts(mpyd_bridge_t* bridge);
 // Return 0 or an Errc.
 uint16_t mpyd_bridge_start(mpyd_bridge_t* bridge, const void* identity, size_t len);
+// A sentence on why it did not start, if there is more to say than the Errc's; not NUL-terminated.
+const char* mpyd_bridge_start_problem(const mpyd_bridge_t* bridge, size_t* len);
 uint16_t mpyd_bridge_read_config(mpyd_bridge_t* bridge, size_t slot, void* out, size_t* len);
 
 uint32_t mpyd_bridge_poll(mpyd_bridge_t* bridge);

@@ -10,6 +10,7 @@
 
 #if defined(UNIX)
 #include <signal.h>
+#include <sys/stat.h>
 #endif
 
 // clang-format off
@@ -50,8 +51,32 @@ typedef struct _agent_obj_t {
   mpyd_bridge_t* bridge;
   mp_obj_t firmware;  // keeps the text alive
   bool started;
-  bool busy;  // inside the agent: a driver or listener must not enter it again
+  bool busy;                  // inside the agent: a driver or listener must not enter it again
+  struct _agent_obj_t* next;  // in the list of those that run
 } agent_obj_t;
+
+// Those that run, for stop_all(). Not a root: an agent that nobody holds is collected, and its
+// finaliser takes it out.
+#define MPYD_KNOWS_RUNNING (MICROPY_ENABLE_FINALISER && MICROPY_PY_SYS_ATEXIT)
+#if MPYD_KNOWS_RUNNING
+static agent_obj_t* running;
+
+static void take_out(agent_obj_t* self) {
+  agent_obj_t** at = &running;
+  while (*at != NULL && *at != self) {
+    at = &(*at)->next;
+  }
+  if (*at != NULL) {
+    *at = self->next;
+  }
+}
+
+static mp_obj_t agent_del(mp_obj_t self_in) {
+  take_out(MP_OBJ_TO_PTR(self_in));
+  return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(agent_del_obj, agent_del);
+#endif
 
 static agent_obj_t* ready(mp_obj_t self_in) {
   agent_obj_t* self = MP_OBJ_TO_PTR(self_in);
@@ -117,6 +142,7 @@ static mp_obj_t agent_make_new(const mp_obj_type_t* type, size_t n_args, size_t 
       [MPYD_SYNC_TIMEOUT] = {MP_QSTR_sync_timeout_ms, MP_ARG_KW_ONLY | MP_ARG_INT, {.u_int = 0}},
       [MPYD_STALL_TIMEOUT] = {MP_QSTR_stall_timeout_ms, MP_ARG_KW_ONLY | MP_ARG_INT, {.u_int = 0}},
       [MPYD_FETCH_TIMEOUT] = {MP_QSTR_fetch_timeout_ms, MP_ARG_KW_ONLY | MP_ARG_INT, {.u_int = 0}},
+      [MPYD_TRIAL] = {MP_QSTR_trial_ms, MP_ARG_KW_ONLY | MP_ARG_INT, {.u_int = 0}},
   };
   mp_arg_val_t times_ms[MPYD_TIMES];
   mp_arg_check_num(n_args, n_kw, 8, 8, true);
@@ -137,7 +163,11 @@ static mp_obj_t agent_make_new(const mp_obj_type_t* type, size_t n_args, size_t 
   for (size_t i = 0; i < MPYD_TIMES; ++i) {
     settings.times_ms[i] = bounded(MP_OBJ_NEW_SMALL_INT(times_ms[i].u_int), 0, 86400000);
   }
+#if MPYD_KNOWS_RUNNING
+  agent_obj_t* self = mp_obj_malloc_with_finaliser(agent_obj_t, type);
+#else
   agent_obj_t* self = mp_obj_malloc(agent_obj_t, type);
+#endif
   self->firmware = args[5];
   self->started = false;
   self->busy = false;
@@ -153,11 +183,21 @@ static mp_obj_t agent_start(mp_obj_t self_in, mp_obj_t identity_in) {
   enter(self);
   uint16_t error = mpyd_bridge_start(self->bridge, identity.buf, identity.len);
   self->started = error == 0;
+#if MPYD_KNOWS_RUNNING
+  take_out(self);
+  if (self->started) {
+    self->next = running;
+    running = self;
+  }
+#endif
   leave(self);
   if (error != 0) {
     size_t name_len, text_len;
     const char* name = mpyd_error_name(error, &name_len);
-    const char* text = mpyd_error_text(error, &text_len);
+    const char* text = mpyd_bridge_start_problem(self->bridge, &text_len);
+    if (text_len == 0) {
+      text = mpyd_error_text(error, &text_len);
+    }
     mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("mpyd: cannot start: %.*s: %.*s"),
                       (int)name_len, name, (int)text_len, text);
   }
@@ -180,6 +220,9 @@ static mp_obj_t agent_stop(mp_obj_t self_in) {
   if (self->started) {
     enter(self);
     self->started = false;
+#if MPYD_KNOWS_RUNNING
+    take_out(self);
+#endif
     mpyd_bridge_stop(self->bridge);
     leave(self);
   }
@@ -221,6 +264,9 @@ static mp_obj_t agent_read_config(mp_obj_t self_in, mp_obj_t index_in, mp_obj_t 
 static MP_DEFINE_CONST_FUN_OBJ_3(agent_read_config_obj, agent_read_config);
 
 static const mp_rom_map_elem_t agent_locals_table[] = {
+#if MPYD_KNOWS_RUNNING
+    {MP_ROM_QSTR(MP_QSTR___del__), MP_ROM_PTR(&agent_del_obj)},
+#endif
     {MP_ROM_QSTR(MP_QSTR_start), MP_ROM_PTR(&agent_start_obj)},
     {MP_ROM_QSTR(MP_QSTR_poll), MP_ROM_PTR(&agent_poll_obj)},
     {MP_ROM_QSTR(MP_QSTR_stop), MP_ROM_PTR(&agent_stop_obj)},
@@ -261,12 +307,39 @@ static mp_obj_t abi(void) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(abi_obj, abi);
 
+#if MPYD_KNOWS_RUNNING
+// stop_all(): every agent that runs, as stop() does.
+static mp_obj_t stop_all(void) {
+  while (running != NULL) {
+    agent_stop(MP_OBJ_FROM_PTR(running));
+  }
+  return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(stop_all_obj, stop_all);
+#endif
+
+#if defined(UNIX)
+// make_private(path): nobody but its owner may look into this folder. Where that cannot be had, on
+// somebody else's folder or a file system without owners, nothing happens.
+static mp_obj_t make_private(mp_obj_t path) {
+  (void)!chmod(mp_obj_str_get_str(path), S_IRWXU);
+  return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(make_private_obj, make_private);
+#endif
+
 static const mp_rom_map_elem_t module_globals_table[] = {
     {MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR__mpyd)},
     {MP_ROM_QSTR(MP_QSTR_Agent), MP_ROM_PTR(&mpyd_agent_type)},
     {MP_ROM_QSTR(MP_QSTR_error_name), MP_ROM_PTR(&error_name_obj)},
     {MP_ROM_QSTR(MP_QSTR_error_text), MP_ROM_PTR(&error_text_obj)},
     {MP_ROM_QSTR(MP_QSTR_abi), MP_ROM_PTR(&abi_obj)},
+#if MPYD_KNOWS_RUNNING
+    {MP_ROM_QSTR(MP_QSTR_stop_all), MP_ROM_PTR(&stop_all_obj)},
+#endif
+#if defined(UNIX)
+    {MP_ROM_QSTR(MP_QSTR_make_private), MP_ROM_PTR(&make_private_obj)},
+#endif
 };
 static MP_DEFINE_CONST_DICT(module_globals, module_globals_table);
 

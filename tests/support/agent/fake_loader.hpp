@@ -30,6 +30,8 @@ class FakeLoader final : public agent::DriverLoader {
   Room free{.free = 1 << 20, .largest_block = 1 << 20};
   // Called when load() is entered: the moment between the passes.
   std::function<void()> on_enter;
+  // Called when attach() is entered; may throw what a crash is to a motherboard.
+  std::function<void(const Digest& digest, unsigned slot)> on_attach;
 
   std::size_t entered = 0;      // calls of load()
   std::size_t plain_bytes = 0;  // that ever arrived
@@ -73,6 +75,7 @@ class FakeLoader final : public agent::DriverLoader {
 
   Result<void> attach(Module module, unsigned slot) override {
     Loaded& loaded = modules_.at(module);
+    if (on_attach) on_attach(loaded.digest, slot);
     if (next_attach_error != Errc{}) return fail(std::exchange(next_attach_error, Errc{}));
     for (const auto& [id, other] : modules_)
       if (other.slots.contains(slot)) throw std::logic_error("attach: the slot has a driver");

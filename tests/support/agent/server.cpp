@@ -70,9 +70,11 @@ std::size_t ScriptedServer::count(std::string_view path_prefix) const {
 
 // --- the transport --------------------------------------------------------------------------
 
-Result<void> ScriptedServer::open(const char*, std::uint16_t) {
+Result<void> ScriptedServer::open(const char* host, std::uint16_t port) {
   close();
-  if (!is_reachable) return fail(Errc::unreachable);
+  last_address = std::string(host) + ":" + std::to_string(port);
+  if (!is_reachable || (!only_at.empty() && only_at != last_address))
+    return fail(Errc::unreachable);
   is_open_ = true;
   return {};
 }
@@ -158,7 +160,7 @@ Buffer ScriptedServer::answer_sync(Bytes request_bytes) {
   last_request = copy(request_bytes);
   const auto prefix = sync::parse_request_prefix(last_request).value();
   if (says_key_retired || prefix.server_key_id != key_id(key.key.bytes()))
-    return {std::byte{0}, static_cast<std::byte>(sync::Kind::key_retired)};
+    return {std::byte{kFormat}, static_cast<std::byte>(sync::Kind::key_retired)};
   SharedKey shared;
   if (!crypto::box_key(key.secret, prefix.device_key, shared)) return {};
   Buffer opened = last_request;

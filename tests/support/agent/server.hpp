@@ -62,6 +62,7 @@ class ScriptedServer final : public agent::Transport {
 
   // --- how it behaves
   bool is_reachable = true;
+  std::string only_at;     // "host:port" where it can be reached; empty: anywhere
   bool is_silent = false;  // accepts connections and never says a word
   bool says_key_retired = false;
   std::uint64_t last_counter = 0;  // a request not above is answered with COUNTER
@@ -72,6 +73,7 @@ class ScriptedServer final : public agent::Transport {
 
   // --- what it saw
   std::vector<std::string> paths;
+  std::string last_address;            // "host:port" that was asked for
   std::vector<v1::SyncRequest> syncs;  // those it could open and accept
   Buffer last_request;
   Buffer last_answer;  // sealed

@@ -4,7 +4,6 @@
 #include <new>
 #include <stdexcept>
 
-#include "mpyd/v1/identity.pb.h"
 #include "protocol/eeprom/hat_writer.hpp"
 
 namespace mpyd::test {
@@ -34,9 +33,9 @@ BuiltPackage driver_package(const char* hardware_id, std::uint32_t release,
 }
 
 Buffer board_image(std::uint16_t product_id, Bytes package, std::uint16_t revision,
-                   Bytes configuration) {
+                   Bytes configuration, Bytes key_block) {
   Buffer out(FakeBus::kPartBytes + package.size());
-  const eeprom::HatPackage on_board{.package = package};
+  const eeprom::HatPackage on_board{.package = package, .key_block = key_block};
   eeprom::HatContent content{.vendor = "Meadow Instruments",
                              .product = "a board",
                              .product_id = product_id,
@@ -66,18 +65,20 @@ World::World(unsigned slots, std::size_t message_bytes)
 
 Buffer World::identity() const {
   v1::Identity m;
+  m.set_format(kFormat);
   m.set_device_secret_key(text_of(make_exchange_pair(60).secret.bytes()));
   m.set_root(text_of(server.roots.begin()->second));
   m.set_server_host("server.example");
   m.set_server_port(8780);
   m.set_enroll_token("token-for-once");
+  if (edit_identity) edit_identity(m);
   return serialise(m);
 }
 
 Result<void> World::try_boot() {
   agent_.reset();
   server.close();
-  store.restore_power();
+  if (restores_power) store.restore_power();
   loader.reset();
   slots_.assign(slot_count_, agent::Slot{});
   work_.assign(agent::kWorkBytes, std::byte{0});

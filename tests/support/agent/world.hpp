@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "device-agent/core/agent.hpp"
+#include "mpyd/v1/identity.pb.h"
 #include "tests/support/agent/fake_bus.hpp"
 #include "tests/support/agent/fake_loader.hpp"
 #include "tests/support/agent/fake_platform.hpp"
@@ -25,7 +26,7 @@ BuiltPackage driver_package(const char* hardware_id = kThermoId, std::uint32_t r
 const Signer& publisher();
 // An EEPROM image of a Meadow Instruments board.
 Buffer board_image(std::uint16_t product_id, Bytes package = {}, std::uint16_t revision = 3,
-                   Bytes configuration = {});
+                   Bytes configuration = {}, Bytes key_block = {});
 inline Buffer thermo_image(Bytes package = {}) { return board_image(0x42, package); }
 
 class World {
@@ -40,10 +41,13 @@ class World {
   EventRecorder events;
   ScriptedServer server;
   agent::Config config;
+  // Changes the identity that the next boot() reads.
+  std::function<void(v1::Identity&)> edit_identity;
 
   agent::Agent& agent() { return *agent_; }
   const agent::Slot& slot(unsigned index) const { return agent_->slots()[index]; }
 
+  bool restores_power = true;  // to the store, when it starts again
   // A (re)start of the motherboard: RAM is lost, the store stays. boot() expects success.
   Result<void> try_boot();
   void boot();

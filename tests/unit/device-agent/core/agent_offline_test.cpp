@@ -265,8 +265,13 @@ TEST_CASE(
     world.clock.unix_seconds = world.server.head_body.expires_unix_s() - 100;
     world.expect_running(world.one, thermo_image());
   }
-  SECTION("the clock is past the expiry") {
+  SECTION("the clock is past the expiry: what was loaded before goes on") {
     world.clock.unix_seconds = world.server.head_body.expires_unix_s();
+    world.expect_running(world.one, thermo_image());
+  }
+  SECTION("the clock is past the expiry, and it was never loaded") {
+    world.clock.unix_seconds = world.server.head_body.expires_unix_s();
+    std::erase_if(world.store.files(), [](const auto& f) { return f.first.starts_with("l-"); });
     world.expect_refused(Errc::expired, thermo_image());
   }
 }

@@ -44,7 +44,7 @@ TEST_CASE("A28 replayed, reflected and foreign answers change nothing") {
   }
   SECTION("the request's box in an answer's frame") {
     world.server.replace = [](Bytes request, Buffer) {
-      Buffer out = {std::byte{0}, static_cast<std::byte>(sync::Kind::answer)};
+      Buffer out = {std::byte{kFormat}, static_cast<std::byte>(sync::Kind::answer)};
       const Bytes nonce = request.subspan(42, 24);
       out.insert(out.end(), nonce.begin(), nonce.end());
       const Bytes box = request.subspan(sync::kRequestPrefixBytes);

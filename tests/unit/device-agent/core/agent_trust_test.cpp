@@ -178,7 +178,7 @@ TEST_CASE("a head that does not count leaves trust, store and boards as they wer
   world.boot();
   world.plug(0, thermo_image());
   REQUIRE(world.run_until_state(0, SlotState::running));
-  world.run_ms(1000);
+  world.run_ms(world.config.trial_ms + 1000);
   const auto files = world.store.files();
   Errc error{};
   v1::TargetsHead& head = world.server.head_body;

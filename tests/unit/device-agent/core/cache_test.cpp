@@ -111,7 +111,7 @@ TEST_CASE("numbers survive a reset, damage counts as absent, newer formats are r
     REQUIRE(agent::save_number(store, "counter", value));
     CHECK(agent::load_number(store, "counter").value() == value);
   }
-  store.files()["counter"][0] = std::byte{1};
+  store.files()["counter"][0] = std::byte{kFormat + 1};
   CHECK(agent::load_number(store, "counter").error() == Errc::unsupported);
   store.files()["counter"][0] = std::byte{0xff};
   CHECK(agent::load_number(store, "counter").value() == 0);

@@ -7,12 +7,13 @@
 #   print(thermo.temperature())               # OSError(ENODEV) once the board is gone
 
 import _mpyd
+import os
 import sys
 from .board import Board
 from .channels import Channels
 from .host import Host
 from .net import SocketTransport
-from .store import FileStore
+from .store import FileStore, factory_reset
 
 try:
     from .dirbus import DirBus
@@ -56,7 +57,7 @@ class Event:
         return text
 
 
-class SlotError:
+class AgentError:
     def __init__(self, name, detail):
         self.name = name  # of errc.hpp
         self.detail = detail  # one sentence
@@ -91,7 +92,28 @@ class Slot:
         name = _mpyd.error_name(number)
         told, detail = self._told
         # Where memory is short, an event may be lost.
-        return SlotError(name, detail if told == name else _mpyd.error_text(number))
+        return AgentError(name, detail if told == name else _mpyd.error_text(number))
+
+
+def _read_identity(path):
+    # On unix other people may be near; elsewhere files have no owners.
+    if sys.platform in ("linux", "darwin") and os.stat(path)[0] & 0o077:
+        raise ValueError("mpyd: others may read {}, which holds this device's secrets: chmod 600 {}".format(path, path))
+    with open(path, "rb") as f:
+        return f.read()
+
+
+# A program that ends without stop() has not crashed: without this, three short runs would bring its drivers into
+# quarantine. An agent that nobody holds any more is not kept for that.
+if hasattr(_mpyd, "stop_all"):
+    _next_at_exit = None
+
+    def _at_exit():
+        _mpyd.stop_all()
+        if _next_at_exit:
+            _next_at_exit()
+
+    _next_at_exit = sys.atexit(_at_exit)
 
 
 class Agent:
@@ -103,7 +125,11 @@ class Agent:
     muxes      I2C multiplexers of the pca9548 kind, each ADDRESS or (ADDRESS, CHANNELS); a slot per channel
     slots      fewer than that: a list of (MUX ADDRESS, CHANNEL)
     watchdog   an object with feed(), called between bounded steps
-    times_ms   probe_interval_ms, sync_interval_ms, ... as in Config of device-agent/core/agent.hpp
+    times_ms   probe_interval_ms, sync_interval_ms, ... as in Config of device-agent/core/agent.hpp; trial_ms is how long
+               a driver lives before it is trusted with the motherboard: see Quarantine in device-agent/README.md
+
+    `error` says why the server does not answer, or does not want this device; None while it does. slots[i].error says
+    the same of a board: "quarantined", "revoked", "expired" ...
     """
 
     def __init__(
@@ -139,9 +165,9 @@ class Agent:
             **times_ms,
         )
         self.slots = tuple(Slot(self._core, i) for i in range(len(self._channels)))
+        self.error = None  # why the server does not answer, or does not want this device; None: it did
         if isinstance(identity, str):
-            with open(identity, "rb") as f:
-                identity = f.read()
+            identity = _read_identity(identity)
         self._core.start(identity)
         self.is_running = True
 
@@ -205,6 +231,10 @@ class Agent:
             if raised and error in ("driver_error", "load_error"):
                 detail = raised
             self.slots[slot]._told = error, detail
+        if kind == "offline":
+            self.error = AgentError(error, detail)
+        elif kind == "synced":
+            self.error = None
         self._events.append(Event(kind, slot, error, detail, duration_ms))
         # Last: a call that met the end of memory is repeated.
         if slot is not None and error:

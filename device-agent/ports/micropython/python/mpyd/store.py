@@ -1,5 +1,6 @@
 # The core's storage on a file system whose rename() replaces atomically (littlefs, POSIX; not FAT).
 
+import _mpyd
 import errno
 import os
 
@@ -24,6 +25,8 @@ class FileStore:
     def __init__(self, folder):
         self._folder = folder.rstrip("/")
         _make_folders(self._folder)
+        if hasattr(_mpyd, "make_private"):
+            _mpyd.make_private(self._folder)  # keys lie in it
         self._pending = None  # (name, file) between begin() and commit()
         self._reading = None  # (name, file): a package is read in many pieces
 
@@ -88,3 +91,26 @@ class FileStore:
     def find(self, prefix, n):
         names = sorted(e[0] for e in os.ilistdir(self._folder) if e[0].startswith(prefix) and e[0][0] != "~")
         return names[n] if n < len(names) else None
+
+
+# What the core keeps, in the order in which it may go: what lets anything run first, so that a power
+# cut on the way leaves less, never something that counts again. Other files in the folder stay.
+_KEPT = ("k-", "f-", "a-", "e-", "l-", "p-"), ("head", "root", "trials", "time", "counter", "server", "revoked")
+
+
+def factory_reset(cache="/mpyd/cache", keep_key=True):
+    """Forgets everything an agent keeps in `cache`: trust, policy, keys, packages, quarantine. No agent may be running.
+
+    The device's own key stays, so that the server knows it again. keep_key=False: it goes, too; for passing a
+    motherboard on. It enrols as another device then, if its identity lets it.
+    """
+    cache = cache.rstrip("/")
+    prefixes, names = _KEPT
+    found = [e[0] for e in os.ilistdir(cache)]
+    doomed = [n for p in prefixes for n in found if n.startswith(p)]
+    doomed += [n for n in found if n in ("~write", "~begin")]
+    doomed += [n for n in names if n in found]
+    if not keep_key and "device" in found:
+        doomed.append("device")
+    for name in doomed:
+        os.remove(cache + "/" + name)
