@@ -8,6 +8,7 @@
 #include <boost/json.hpp>
 
 #include "server/app/data_dir.hpp"
+#include "server/app/server_key_files.hpp"
 #include "server/http/routes.hpp"
 #include "server/http/server.hpp"
 #include "server/storage/sqlite/sqlite_store.hpp"
@@ -17,21 +18,33 @@
 namespace mpyd::server {
 namespace {
 
+// A line now and then, for whoever waits for a rotation of the server's key.
+void log_rewrap(std::uint64_t done, std::uint64_t total) {
+  constexpr std::uint64_t kBlocksPerLine = 8192;
+  if (done % kBlocksPerLine == 0 || done == total)
+    spdlog::info("sealing content keys to the new server key: {} of {}", done, total);
+}
+
 // The parts, in order of dependency; destroyed in reverse.
 class App {
  public:
-  App(std::unique_ptr<Store> store, ExchangeKeyPair server_key)
+  App(std::unique_ptr<Store> store, ExchangeKeyPair server_key, const std::string& data_dir)
       : store_(std::move(store)),
-        server_key_(std::move(server_key)),
+        server_keys_(std::move(server_key)),
+        key_files_(data_dir),
         trust_(*store_, clock_),
+        rotation_({*store_, trust_, server_keys_, key_files_, clock_}, {FleetKeys::reseal},
+                  log_rewrap),
         resolve_(*store_, trust_),
-        publish_(*store_, trust_, resolve_, server_key_, clock_),
+        publish_(*store_, trust_, resolve_, server_keys_, clock_),
         releases_(*store_, resolve_, clock_),
         devices_(*store_, clock_),
         tokens_(*store_, clock_),
         audit_(*store_),
         health_(*store_),
-        sync_(*store_, trust_, resolve_, server_key_, clock_),
+        fleet_keys_(*store_, server_keys_, clock_),
+        place_(*store_, clock_),
+        sync_(*store_, trust_, resolve_, server_keys_, fleet_keys_, place_, clock_),
         device_application_(http::make_device_application(
             {.sync = sync_, .trust = trust_, .releases = releases_, .health = health_})),
         admin_application_(http::make_admin_application({.trust = trust_,
@@ -42,14 +55,16 @@ class App {
                                                          .resolve = resolve_,
                                                          .audit = audit_,
                                                          .health = health_,
-                                                         .server_key = server_key_.public_key})) {}
+                                                         .fleet_keys = fleet_keys_,
+                                                         .place = place_,
+                                                         .server_keys = server_keys_,
+                                                         .rotation = rotation_})) {}
 
   Result<void> load() {
     MPYD_TRY(trust_.load());
-    if (trust_.view()->root().server_key != server_key_.public_key)
-      return fail(Errc::invalid_argument,
-                  "the newest root names another server key than the one in the data directory");
-    return {};
+    MPYD_TRY(rotation_.recover());
+    MPYD_TRY(fleet_keys_.load());
+    return place_.load();
   }
 
   const http::Application& device_application() const { return *device_application_; }
@@ -58,8 +73,10 @@ class App {
  private:
   SystemClock clock_;
   std::unique_ptr<Store> store_;
-  ExchangeKeyPair server_key_;
+  ServerKeys server_keys_;
+  DataDirKeyFiles key_files_;
   TrustService trust_;
+  RotationService rotation_;
   ResolveService resolve_;
   PublishService publish_;
   ReleaseService releases_;
@@ -67,6 +84,8 @@ class App {
   TokenService tokens_;
   AuditService audit_;
   HealthService health_;
+  FleetKeys fleet_keys_;
+  ServerPlace place_;
   SyncService sync_;
   std::unique_ptr<http::Application> device_application_;
   std::unique_ptr<http::Application> admin_application_;
@@ -150,7 +169,7 @@ Result<void> serve(const ServeConfig& config) {
   MPYD_TRY_ASSIGN(const FileLock lock, lock_data(config.data_dir));
   MPYD_TRY_ASSIGN(auto store, sqlite::SqliteStore::open(database_path(config.data_dir)));
   MPYD_TRY_ASSIGN(auto server_key, load_exchange_key(server_key_path(config.data_dir)));
-  App app(std::move(store), std::move(server_key));
+  App app(std::move(store), std::move(server_key), config.data_dir);
   MPYD_TRY(app.load());
 
   http::Server server(config.slow_threads);

@@ -7,6 +7,8 @@ namespace mpyd::server {
 
 std::string database_path(const std::string& data_dir);
 std::string server_key_path(const std::string& data_dir);
+// The server's next key, until a root names it.
+std::string next_server_key_path(const std::string& data_dir);
 std::string serve_info_path(const std::string& data_dir);
 std::string lock_path(const std::string& data_dir);
 

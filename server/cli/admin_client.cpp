@@ -74,9 +74,10 @@ Failure problem_of(unsigned status, const json::object& problem) {
 
 }  // namespace
 
-Outcome<AdminClient> AdminClient::open(const ServerOptions& options) {
+Outcome<AdminClient> AdminClient::open(const ServerOptions& options, unsigned answer_timeout_ms) {
   MPYD_TRY_ASSIGN(http::Client client,
-                  http::Client::make(options.server, {.ca_file = options.ca_file}));
+                  http::Client::make(options.server, {.ca_file = options.ca_file,
+                                                      .answer_timeout_ms = answer_timeout_ms}));
   MPYD_TRY_ASSIGN(std::string token, read_token(options));
   return AdminClient(std::move(client), std::move(token));
 }

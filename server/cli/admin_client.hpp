@@ -20,7 +20,8 @@ class AdminClient {
  public:
   // Errors: invalid_argument, unauthorised (no token), not_found or io (token file), forbidden (a
   // token file that others may read).
-  static Outcome<AdminClient> open(const ServerOptions& options);
+  static Outcome<AdminClient> open(const ServerOptions& options,
+                                   unsigned answer_timeout_ms = 60'000);
 
   // The methods below return the answer's JSON object (empty for 204). Errors: those of
   // Client::send, and the problem's code; its detail and hint become the message and the hint.

@@ -29,14 +29,18 @@ class Program {
   using Command = std::function<Outcome<void>(const Output&)>;
 
   void add_server_commands();
+  void add_doctor_command();
   void add_key_commands();
   void add_trust_commands();
   void add_policy_commands(CLI::App* trust);
+  void add_rotation_commands(CLI::App* trust);
+  void add_exchange_commands(CLI::App* trust);
   void add_token_commands();
   void add_driver_commands();
   void add_release_commands();
   void add_eeprom_commands();
   void add_device_commands();
+  void add_device_life_commands(CLI::App* device);
   void add_answer_commands();
 
   CLI::App* group(const std::string& name, const std::string& what) {
@@ -77,7 +81,8 @@ class Program {
   static CLI::Option* add_root(CLI::App* app, std::string& value) {
     return app->add_option("--root", value, "Root document to trust (root.mpyd)");
   }
-  static void add_signing_options(CLI::App* app, SigningOptions& options) {
+  static void add_signing_options(CLI::App* app, SigningOptions& options,
+                                  const std::string& base_flag = "--base") {
     add_server_options(app, options.server);
     add_root(app, options.root_file)->required();
     app->add_option("--key", options.key_files, "Targets key file; repeat for a threshold")
@@ -90,6 +95,28 @@ class Program {
         ->check(CLI::Range(1, 3650))
         ->capture_default_str();
     app->add_flag("--yes", options.yes, "Sign without asking");
+    add_base(app, options.base_file, base_flag);
+    add_out(app, options.out_file);
+  }
+  static void add_base(CLI::App* app, std::string& value, const std::string& flag = "--base") {
+    app->add_option(flag, value, "Work off line, from what mpyd trust export wrote");
+  }
+  static void add_out(CLI::App* app, std::string& value) {
+    app->add_option("--out", value, "Write what is signed to this file instead of sending it");
+  }
+  static void add_root_signing_options(CLI::App* app, RootSigningOptions& options) {
+    add_server_options(app, options.server);
+    add_root(app, options.root_file)->required();
+    app->add_option("--key", options.key_files,
+                    "Root key file; repeat for the thresholds of the old and the new root")
+        ->allow_extra_args(false);
+    add_passphrase(app, options.passphrase_file);
+    app->add_option("--expires-days", options.expires_days,
+                    "Days until the new root expires, 0: never; default as it was")
+        ->check(CLI::Range(0, 36500));
+    app->add_flag("--yes", options.yes, "Sign without asking");
+    add_base(app, options.base_file);
+    add_out(app, options.out_file);
   }
   static void add_driver_options(CLI::App* app, DriverOptions& options) {
     app->add_option("files", options.files,
@@ -112,6 +139,9 @@ class Program {
         ->allow_extra_args(false);
     add_passphrase(app, options.passphrase_file);
     app->add_flag("--public", options.is_public, "Sign, but do not encrypt");
+    app->add_option("--seal-to", options.seal_to,
+                    "Who else may open it: fleet.pub of mpyd trust fleet-key; may be repeated")
+        ->allow_extra_args(false);
   }
 
   CLI::App app_;
@@ -130,7 +160,15 @@ void Program::add_server_commands() {
       ->required();
   app->add_flag("--with-publisher", init->with_publisher,
                 "Also make a publisher key, for boards of your own");
+  app->add_option("--root-keys", init->root_keys, "Root keys to make: root-1.key, root-2.key ...")
+      ->check(CLI::Range(1, 8))
+      ->capture_default_str();
+  app->add_option("--root-threshold", init->root_threshold,
+                  "Root keys that must sign; default more than half of them")
+      ->check(CLI::Range(1, 8));
   add_passphrase(app, init->passphrase_file);
+
+  add_doctor_command();
 
   auto config = std::make_shared<ServeConfig>();
   app = command(&app_, "serve", "Run the server", "mpyd serve --data /var/lib/mpyd", config,
@@ -149,6 +187,21 @@ void Program::add_server_commands() {
   app->add_option("--behind-proxy", config->behind_proxy,
                   "Accept admin connections from this network only; TLS ends at the proxy")
       ->envname("MPYD_BEHIND_PROXY");
+}
+
+void Program::add_doctor_command() {
+  auto doctor = std::make_shared<DoctorOptions>();
+  CLI::App* app =
+      command(&app_, "doctor", "Say what is wrong, why it matters and what mends it",
+              "mpyd doctor --data /var/lib/mpyd --keys /media/usb/mpyd-keys", doctor, run_doctor);
+  app->add_option("--data", doctor->data_dir, "Data directory of a server; it may be running");
+  app->add_option("--keys", doctor->keys_dir, "Directory of root and targets keys");
+  app->add_option("--backups", doctor->backups_dir,
+                  "Directory of backups; default what lies in the data directory, and the folder "
+                  "backups beside it");
+  doctor->server.server.clear();  // asked only when it is named
+  add_server_options(app, doctor->server);
+  add_root(app, doctor->root_file);
 }
 
 void Program::add_key_commands() {
@@ -185,8 +238,12 @@ void Program::add_trust_commands() {
       ->capture_default_str();
   app->add_option("--floor", delegate->floor, "Lowest release number a device may load");
   app->add_flag("--no-eeprom", delegate->no_eeprom, "Never load packages from a board's EEPROM");
+  app->add_flag("--unchecked-packages", delegate->unchecked_packages,
+                "Also deliver packages that this server cannot open and look into");
   add_signing_options(app, delegate->signing);
   add_policy_commands(trust);
+  add_rotation_commands(trust);
+  add_exchange_commands(trust);
 }
 
 void Program::add_policy_commands(CLI::App* trust) {
@@ -230,6 +287,104 @@ void Program::add_policy_commands(CLI::App* trust) {
   add_signing_options(app, revoke->signing);
 }
 
+void Program::add_rotation_commands(CLI::App* trust) {
+  CLI::App* rotate = trust->add_subcommand("rotate", "Replace keys, by a new root");
+  rotate->fallthrough();
+  rotate->require_subcommand(1);
+
+  auto server = std::make_shared<RotateServerOptions>();
+  CLI::App* app = command(rotate, "server", "Let root name a new server key",
+                          "mpyd trust rotate server --key root.key --root root.mpyd", server,
+                          run_trust_rotate_server);
+  add_root_signing_options(app, server->signing);
+  app->add_option("--server-key", server->server_key,
+                  "The server's next key, FILE.pub or 64 hex digits; default: the server is asked");
+
+  const auto add_role = [&](const std::string& name, const std::string& what,
+                            const std::string& example, auto execute) {
+    auto options = std::make_shared<RotateRoleOptions>();
+    app = command(rotate, name, what, example, options, execute);
+    add_root_signing_options(app, options->signing);
+    app->add_option("--add", options->add, "Key to add: FILE.pub or 64 hex digits; may be repeated")
+        ->allow_extra_args(false);
+    app->add_option("--remove", options->remove,
+                    "Key to remove: FILE.pub or 64 hex digits; may be repeated")
+        ->allow_extra_args(false);
+    app->add_option("--threshold", options->threshold, "Keys that must sign; default as it was");
+  };
+  add_role("root", "Change root keys, their threshold, or how long the root runs",
+           "mpyd trust rotate root --remove lost.key.pub --add new.key.pub \\\n"
+           "    --key root-1.key --key root-2.key --key new.key --root root.mpyd",
+           run_trust_rotate_root);
+  add_role("targets", "Change targets keys; begins a new epoch, which ends the policy in force",
+           "mpyd trust rotate targets --remove stolen.key.pub --add new.key.pub \\\n"
+           "    --key root.key --root root.mpyd",
+           run_trust_rotate_targets);
+
+  auto fleet = std::make_shared<FleetKeyOptions>();
+  app = command(rotate, "fleet", "Make the next key that every enrolled device gets",
+                "mpyd trust rotate fleet --out fleet.pub", fleet, run_trust_rotate_fleet);
+  add_server_options(app, fleet->server);
+  app->add_option("--out", fleet->out_file, "File for the new public key, for --seal-to");
+
+  auto fleet_key = std::make_shared<FleetKeyOptions>();
+  app = command(trust, "fleet-key", "Write the public key of the fleet, to seal packages to",
+                "mpyd trust fleet-key --out fleet.pub", fleet_key, run_trust_fleet_key);
+  add_server_options(app, fleet_key->server);
+  app->add_option("--out", fleet_key->out_file, "File to write");
+
+  auto restore = std::make_shared<TrustRestoreOptions>();
+  app = command(trust, "restore", "Sign the first head of a new epoch from a policy you trust",
+                "mpyd trust restore --base targets.key.head --key new.key --root root.mpyd",
+                restore, run_trust_restore);
+  add_signing_options(app, restore->signing, "--trust");
+  app->add_option("--base", restore->kept_head,
+                  "The policy kept beside the old targets key, OLDKEY.head");
+  app->add_flag("--from-server", restore->from_server,
+                "Take the policy that was in force when the epoch ended");
+
+  auto renew = std::make_shared<SigningOptions>();
+  app = command(trust, "renew", "Sign the policy in force again, before it expires",
+                "mpyd trust renew --key targets.key --root root.mpyd", renew, run_trust_renew);
+  add_signing_options(app, *renew);
+}
+
+void Program::add_exchange_commands(CLI::App* trust) {
+  auto exported = std::make_shared<TrustExportOptions>();
+  CLI::App* app =
+      command(trust, "export", "Write the trust documents to a file, for signing off line",
+              "mpyd trust export --root root.mpyd --key targets.key --out trust.mpyd", exported,
+              run_trust_export);
+  add_server_options(app, exported->server);
+  add_root(app, exported->root_file)->required();
+  app->add_option("--key", exported->key_files,
+                  "Hold what the server hands out against the head kept beside this key file")
+      ->allow_extra_args(false);
+  app->add_option("--out", exported->out_file, "File to write");
+  app->add_option("--newest-root", exported->newest_root_file,
+                  "File for the newest root document, for who pins it");
+
+  auto sign = std::make_shared<TrustSignOptions>();
+  app = command(trust, "sign", "Show what a draft changes, and add a signature",
+                "mpyd trust sign draft.mpyd --key targets-2.key --root root.mpyd", sign,
+                run_trust_sign);
+  app->add_option("file", sign->file, "Draft: what a change with --out wrote")->required();
+  add_root(app, sign->root_file)->required();
+  app->add_option("--key", sign->key_files, "Root or targets key file, as the draft needs")
+      ->allow_extra_args(false)
+      ->required();
+  add_passphrase(app, sign->passphrase_file);
+  add_out(app, sign->out_file);
+  app->add_flag("--yes", sign->yes, "Sign without asking");
+
+  auto imported = std::make_shared<TrustImportOptions>();
+  app =
+      command(trust, "import", "Send a signed draft to the server",
+              "mpyd trust import draft.mpyd --token-file admin.token", imported, run_trust_import);
+  app->add_option("file", imported->file, "Draft with all its signatures")->required();
+  add_server_options(app, imported->server);
+}
+
 void Program::add_token_commands() {
   CLI::App* token = group("token", "Tokens of the admin API");
   auto create = std::make_shared<TokenCreateOptions>();
@@ -242,7 +397,12 @@ void Program::add_token_commands() {
       ->allow_extra_args(false)
       ->required();
   app->add_option("--expires", create->expires, "After 45m, 12h, 30d or 2w; default never");
-  app->add_flag("--single-use", create->single_use, "Good for one use only");
+  app->add_option("--uses", create->uses, "Good for so many uses; default any number")
+      ->check(CLI::Range(1, 1'000'000'000));
+  app->add_flag_callback(
+      "--single-use", [create] { create->uses = 1; }, "The same as --uses 1");
+  app->add_flag("--approve", create->approve,
+                "Devices that it enrols wait for mpyd device approve");
 
   auto list = std::make_shared<ServerOptions>();
   app = command(token, "list", "List tokens, without their secrets", "mpyd token list", list,
@@ -277,6 +437,8 @@ void Program::add_driver_commands() {
   add_root(app, publish->driver.root_file)->required();
   add_server_options(app, publish->server);
   app->add_flag("--dry-run", publish->dry_run, "Check and show everything, send nothing");
+  app->add_flag("--unchecked", publish->unchecked,
+                "Also store .mpkg that this server cannot open; policy must allow them");
 
   auto inspect = std::make_shared<InspectOptions>();
   app = command(&app_, "inspect", "Say what a file is, and whether it is valid",
@@ -351,16 +513,32 @@ void Program::add_device_commands() {
               "    --device-server 192.0.2.10:8780",
               provision, run_device_provision);
   add_server_options(app, provision->server);
-  app->add_option("--name", provision->name, "What people call it")->required();
+  app->add_option("--name", provision->name, "What people call it; with --fleet its token's name");
   app->add_option("--out", provision->out_file, "Identity file to write; a secret")->required();
   add_root(app, provision->root_file)->required();
   app->add_option("--device-server", provision->device_server,
                   "HOST:PORT of the server as the device reaches it")
       ->required();
+  app->add_flag("--fleet", provision->fleet,
+                "One file for many motherboards: each makes its own key at its first start");
+  app->add_option("--uses", provision->uses, "How many motherboards the fleet file enrols")
+      ->check(CLI::Range(1, 1'000'000'000));
+  app->add_flag("--approve", provision->approve, "Each of the fleet waits for mpyd device approve");
+  app->add_option("--expires", provision->expires,
+                  "The fleet file enrols nobody after 45m, 12h, 30d or 2w; default never");
+  app->add_option("--with-policy", provision->with_policy,
+                  "Hardware ID whose policy is in force before the first sync; may be repeated")
+      ->allow_extra_args(false);
+  app->add_option("--after-expiry", provision->after_expiry,
+                  "Off line, when policy has expired: refuse what was not loaded before, or keep "
+                  "on")
+      ->capture_default_str();
 
-  auto list = std::make_shared<ServerOptions>();
-  app = command(device, "list", "List enrolled devices", "mpyd device list", list, run_device_list);
-  add_server_options(app, *list);
+  auto list = std::make_shared<DeviceListOptions>();
+  app = command(device, "list", "List devices, and what is wrong with them", "mpyd device list",
+                list, run_device_list);
+  add_server_options(app, list->server);
+  app->add_flag("--waiting", list->waiting, "Only those that wait for approval");
 
   const auto add_one = [&](const std::string& name, const std::string& what, auto execute) {
     auto options = std::make_shared<DeviceOptions>();
@@ -370,6 +548,38 @@ void Program::add_device_commands() {
   };
   add_one("show", "Show a device and its boards", run_device_show);
   add_one("revoke", "Let a device sync no more", run_device_revoke);
+  add_device_life_commands(device);
+}
+
+void Program::add_device_life_commands(CLI::App* device) {
+  auto approve = std::make_shared<DeviceApproveOptions>();
+  CLI::App* app = command(device, "approve", "Let devices in that wait for it",
+                          "mpyd device approve ID", approve, run_device_approve);
+  add_server_options(app, approve->server);
+  app->add_option("id", approve->ids, "Their IDs, from mpyd device list --waiting");
+  app->add_flag("--all", approve->all, "All that wait");
+  app->add_flag("--yes", approve->yes, "Approve all without asking");
+
+  auto replace = std::make_shared<DeviceReplaceOptions>();
+  app = command(device, "replace", "Let a new motherboard take a dead one's place",
+                "mpyd device replace OLD NEW", replace, run_device_replace);
+  add_server_options(app, replace->server);
+  app->add_option("old", replace->id, "ID of the dead one; its key is revoked")->required();
+  app->add_option("new", replace->successor, "ID of the new one; it gets the name")->required();
+
+  auto again = std::make_shared<DeviceTryAgainOptions>();
+  app = command(device, "try-again", "Let a device load once more what it quarantined",
+                "mpyd device try-again ID --slot 2", again, run_device_try_again);
+  add_server_options(app, again->server);
+  app->add_option("id", again->id, "Its ID, from mpyd device list")->required();
+  app->add_option("--slot", again->slot, "The slot, from mpyd device show")->required();
+
+  auto move = std::make_shared<DeviceMoveOptions>();
+  app = command(device, "move", "Tell all devices where the server is from now on",
+                "mpyd device move --to 192.0.2.20:8780", move, run_device_move);
+  add_server_options(app, move->server);
+  app->add_option("--to", move->to, "HOST:PORT as devices reach it; default: show what they hear");
+  app->add_flag("--cancel", move->cancel, "Tell them no more");
 }
 
 void Program::add_answer_commands() {
@@ -415,7 +625,7 @@ int Program::run(int argc, const char* const* argv) {
   const Output out(json_);
   const Outcome<void> done = command_(out);
   if (done) return 0;
-  out.report(done.error());
+  if (!done.error().told) out.report(done.error());
   return exit_code(done.error().error.code);
 }
 

@@ -18,6 +18,8 @@ struct InitOptions {
   std::string keys_dir;
   std::string passphrase_file;  // of the new keys; empty: none
   bool with_publisher = false;  // also a publisher key, for who makes boards of his own
+  unsigned root_keys = 1;
+  unsigned root_threshold = 0;  // root keys that must sign; 0: more than half
 };
 Outcome<void> run_init(const InitOptions& options, const Output& out);
 
@@ -45,6 +47,8 @@ struct SigningOptions {
   std::uint32_t base_version = 0;  // the signer accepts this newer head, signed by others, as base
   unsigned expires_days = 365;
   bool yes = false;
+  std::string base_file;  // trust documents from a file: nothing is asked of a server
+  std::string out_file;   // what is signed goes into a file, with all its base
 };
 struct TrustDelegateOptions {
   SigningOptions signing;
@@ -54,6 +58,7 @@ struct TrustDelegateOptions {
   std::uint32_t threshold = 1;
   std::optional<std::uint32_t> floor;  // absent: as it was, or 0
   bool no_eeprom = false;
+  bool unchecked_packages = false;
 };
 Outcome<void> run_trust_delegate(const TrustDelegateOptions& options, const Output& out);
 
@@ -81,12 +86,78 @@ struct TrustRevokeOptions {
 };
 Outcome<void> run_trust_revoke(const TrustRevokeOptions& options, const Output& out);
 
+struct TrustRestoreOptions {
+  SigningOptions signing;
+  std::string kept_head;  // OLDKEY.head
+  bool from_server = false;
+};
+Outcome<void> run_trust_restore(const TrustRestoreOptions& options, const Output& out);
+Outcome<void> run_trust_renew(const SigningOptions& options, const Output& out);
+
+// What every command needs that makes a new root.
+struct RootSigningOptions {
+  ServerOptions server;
+  std::string root_file;
+  std::vector<std::string> key_files;  // root keys, of the old and of the new root
+  std::string passphrase_file;
+  std::optional<unsigned> expires_days;  // 0: never; absent: as it was
+  bool yes = false;
+  std::string base_file;
+  std::string out_file;
+};
+struct RotateServerOptions {
+  RootSigningOptions signing;
+  std::string server_key;  // .pub file or hex; empty: the server is asked
+};
+Outcome<void> run_trust_rotate_server(const RotateServerOptions& options, const Output& out);
+struct RotateRoleOptions {
+  RootSigningOptions signing;
+  std::vector<std::string> add;     // .pub files or hex
+  std::vector<std::string> remove;  // the same
+  std::optional<std::uint32_t> threshold;
+};
+Outcome<void> run_trust_rotate_root(const RotateRoleOptions& options, const Output& out);
+Outcome<void> run_trust_rotate_targets(const RotateRoleOptions& options, const Output& out);
+
+struct TrustExportOptions {
+  ServerOptions server;
+  std::string root_file;
+  std::vector<std::string> key_files;  // whose kept heads the server's is held against
+  std::string out_file;
+  std::string newest_root_file;
+};
+Outcome<void> run_trust_export(const TrustExportOptions& options, const Output& out);
+struct TrustSignOptions {
+  std::string file;
+  std::string root_file;
+  std::vector<std::string> key_files;
+  std::string passphrase_file;
+  std::string out_file;  // empty: in place
+  bool yes = false;
+};
+Outcome<void> run_trust_sign(const TrustSignOptions& options, const Output& out);
+struct TrustImportOptions {
+  ServerOptions server;
+  std::string file;
+};
+Outcome<void> run_trust_import(const TrustImportOptions& options, const Output& out);
+
+struct DoctorOptions {
+  std::string data_dir;     // empty: not looked at
+  std::string keys_dir;     // empty: not looked at
+  std::string backups_dir;  // empty: the data directory and beside it
+  ServerOptions server;     // its address empty: not asked
+  std::string root_file;
+};
+Outcome<void> run_doctor(const DoctorOptions& options, const Output& out);
+
 struct TokenCreateOptions {
   ServerOptions server;
   std::string name;
   std::vector<std::string> scopes;
-  std::string expires;  // 30d, 12h ...; empty: never
-  bool single_use = false;
+  std::string expires;     // 30d, 12h ...; empty: never
+  std::uint32_t uses = 0;  // 0: any number
+  bool approve = false;    // devices it enrols wait for the operator
 };
 Outcome<void> run_token_create(const TokenCreateOptions& options, const Output& out);
 Outcome<void> run_token_list(const ServerOptions& options, const Output& out);
@@ -110,6 +181,7 @@ struct DriverOptions {
   std::string passphrase_file;
   std::string root_file;
   bool is_public = false;
+  std::vector<std::string> seal_to;  // .pub files of fleets and of other servers
 };
 struct PackOptions {
   DriverOptions driver;
@@ -120,6 +192,7 @@ struct PublishOptions {
   DriverOptions driver;
   ServerOptions server;
   bool dry_run = false;
+  bool unchecked = false;  // also what this server cannot open
 };
 Outcome<void> run_publish(const PublishOptions& options, const Output& out);
 
@@ -153,16 +226,58 @@ struct DeviceProvisionOptions {
   std::string name;
   std::string out_file;
   std::string root_file;
-  std::string device_server;  // host:port, as the device reaches it
+  std::string device_server;             // host:port, as the device reaches it
+  std::vector<std::string> with_policy;  // hardware IDs whose policy is in force from the start
+  std::string after_expiry = "refuse";   // or keep: what goes on off line after policy expired
+  bool fleet = false;                    // one file for many motherboards:
+  std::uint32_t uses = 0;                // so many
+  bool approve = false;                  // each waits for the operator
+  std::string expires;                   // of its token
 };
 Outcome<void> run_device_provision(const DeviceProvisionOptions& options, const Output& out);
 struct DeviceOptions {
   ServerOptions server;
   std::string id;
 };
-Outcome<void> run_device_list(const ServerOptions& options, const Output& out);
+struct DeviceListOptions {
+  ServerOptions server;
+  bool waiting = false;  // only those that wait for approval
+};
+Outcome<void> run_device_list(const DeviceListOptions& options, const Output& out);
 Outcome<void> run_device_show(const DeviceOptions& options, const Output& out);
 Outcome<void> run_device_revoke(const DeviceOptions& options, const Output& out);
+struct DeviceApproveOptions {
+  ServerOptions server;
+  std::vector<std::string> ids;
+  bool all = false;
+  bool yes = false;
+};
+Outcome<void> run_device_approve(const DeviceApproveOptions& options, const Output& out);
+struct DeviceReplaceOptions {
+  ServerOptions server;
+  std::string id;
+  std::string successor;
+};
+Outcome<void> run_device_replace(const DeviceReplaceOptions& options, const Output& out);
+struct DeviceTryAgainOptions {
+  ServerOptions server;
+  std::string id;
+  std::uint32_t slot = 0;
+};
+Outcome<void> run_device_try_again(const DeviceTryAgainOptions& options, const Output& out);
+struct DeviceMoveOptions {
+  ServerOptions server;
+  std::string to;  // HOST:PORT; empty: show
+  bool cancel = false;
+};
+Outcome<void> run_device_move(const DeviceMoveOptions& options, const Output& out);
+
+struct FleetKeyOptions {
+  ServerOptions server;
+  std::string out_file;  // .pub; empty: only print
+};
+Outcome<void> run_trust_fleet_key(const FleetKeyOptions& options, const Output& out);
+Outcome<void> run_trust_rotate_fleet(const FleetKeyOptions& options, const Output& out);
 
 struct ReleaseListOptions {
   ServerOptions server;

@@ -1,132 +1,38 @@
-// mpyd device: enrolled motherboards, and the identity files that make one.
-#include <unistd.h>
-#include <charconv>
+// mpyd device: enrolled motherboards. device_provision.cpp makes them.
+#include <boost/json/array.hpp>
 
-#include "mpyd/v1/identity.pb.h"
-#include "protocol/crypto.hpp"
 #include "server/cli/commands.hpp"
+#include "server/cli/host_port.hpp"
 #include "server/cli/json_fields.hpp"
-#include "server/cli/trust_view.hpp"
-#include "server/util/encoding.hpp"
-#include "server/util/file.hpp"
 
 namespace mpyd::server::cli {
 namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t kIdentityBytesMax = 8192;
-constexpr std::size_t kServerHostMax = 64;  // schema/mpyd/v1/identity.options
-constexpr std::size_t kDeviceNameMax = 32;
-
-struct HostPort {
-  std::string host;
-  std::uint16_t port = 0;
-};
-
-// HOST:PORT or [IPv6]:PORT.
-Outcome<HostPort> parse_host_port(const std::string& text) {
-  const std::size_t colon = text.rfind(':');
-  HostPort out;
-  if (colon != std::string::npos) {
-    out.host = text.substr(0, colon);
-    const char* end = text.data() + text.size();
-    const auto [at, error] = std::from_chars(text.data() + colon + 1, end, out.port);
-    if (error != std::errc() || at != end) out.port = 0;
-  }
-  if (out.host.size() > 2 && out.host.front() == '[' && out.host.back() == ']')
-    out.host = out.host.substr(1, out.host.size() - 2);
-  if (out.host.empty() || out.host.size() > kServerHostMax || out.port == 0 ||
-      out.host.find('/') != std::string::npos)
-    return failure(Errc::invalid_argument, "not a device server: " + text,
-                   "write HOST:PORT as the device reaches it, without http://");
-  return out;
-}
-
-Outcome<ExchangeKeyPair> existing_key(const std::string& file) {
-  MPYD_TRY_ASSIGN(ByteVector bytes, read_file(file, kIdentityBytesMax));
-  v1::Identity identity;
-  const bool parsed = identity.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
-  crypto::wipe(bytes);
-  if (!parsed || identity.device_secret_key().size() != SecretKey::kSize)
-    return failure(Errc::conflict, file + " exists already and is no identity file");
-  ExchangeKeyPair key;
-  std::string& secret = *identity.mutable_device_secret_key();
-  copy_bytes(as_bytes(secret), key.secret->mutable_bytes());
-  crypto::wipe(std::as_writable_bytes(std::span(secret)));
-  key.public_key = crypto::x25519_public(*key.secret);
-  return key;
-}
-
-Outcome<void> write_identity(const DeviceProvisionOptions& options, const ExchangeKeyPair& key,
-                             const HostPort& server, const ByteVector& root) {
-  v1::Identity identity;
-  identity.set_format(kFormat);
-  const std::string_view secret = as_text(key.secret->bytes());
-  identity.set_device_secret_key(secret.data(), secret.size());
-  identity.set_root(std::string(as_text(root)));
-  identity.set_server_host(server.host);
-  identity.set_server_port(server.port);
-  identity.set_name(options.name);
-  ByteVector bytes(identity.ByteSizeLong());
-  identity.SerializeToArray(bytes.data(), static_cast<int>(bytes.size()));
-  crypto::wipe(std::as_writable_bytes(std::span(*identity.mutable_device_secret_key())));
-  auto written = create_file(options.out_file, bytes, 0600);
-  crypto::wipe(bytes);
-  MPYD_TRY(std::move(written));
-  return {};
-}
+std::string path_of(const std::string& id) { return "/v1/admin/devices/" + path_segment(id); }
 
 }  // namespace
 
-Outcome<void> run_device_provision(const DeviceProvisionOptions& options, const Output& out) {
-  if (options.name.empty() || options.name.size() > kDeviceNameMax)
-    return failure(Errc::invalid_argument, "a device's name has 1 to 32 bytes");
-  MPYD_TRY_ASSIGN(const HostPort server, parse_host_port(options.device_server));
-  MPYD_TRY_ASSIGN(const ByteVector pinned, load_root(options.root_file));
+Outcome<void> run_device_list(const DeviceListOptions& options, const Output& out) {
   MPYD_TRY_ASSIGN(const AdminClient client, AdminClient::open(options.server));
-  MPYD_TRY_ASSIGN(const TrustView trust, fetch_trust(client, pinned));
-  MPYD_TRY(require_certified_server(client, trust.root));
-
-  // The file comes first: if enrolling fails, the same command goes on with the same key.
-  const bool exists = ::access(options.out_file.c_str(), F_OK) == 0;
-  ExchangeKeyPair key;
-  if (exists) {
-    MPYD_TRY_ASSIGN(key, existing_key(options.out_file));
-    out.say(options.out_file + " exists already: enrolling the key in it, the file stays as it is");
-  } else {
-    key = make_exchange_key();
-    MPYD_TRY(write_identity(options, key, server, pinned));
-  }
-  const std::string public_key = to_hex(key.public_key.bytes());
-  MPYD_TRY_ASSIGN(json::object answer, client.post("/v1/admin/devices", {{"public_key", public_key},
-                                                                         {"name", options.name}}));
-  const std::string id = shown(answer, "id");
-  answer["public_key"] = public_key;
-  answer["file"] = options.out_file;
-  if (!exists)
-    out.say("wrote " + options.out_file +
-            ": a secret; copy it to the device, then keep or wipe it");
-  out.result(answer, "device " + id + " (" + shown(answer, "name") + ") is enrolled");
-  return {};
-}
-
-Outcome<void> run_device_list(const ServerOptions& options, const Output& out) {
-  MPYD_TRY_ASSIGN(const AdminClient client, AdminClient::open(options));
-  MPYD_TRY_ASSIGN(const json::object answer, client.get("/v1/admin/devices"));
+  MPYD_TRY_ASSIGN(
+      const json::object answer,
+      client.get("/v1/admin/devices" + query_of({{"state", options.waiting ? "waiting" : ""}})));
   MPYD_TRY_ASSIGN(const auto devices, object_list(answer, "devices"));
-  std::vector<std::vector<std::string>> rows = {{"ID", "NAME", "ABI", "LAST SEEN", "REVOKED"}};
+  std::vector<std::vector<std::string>> rows = {
+      {"ID", "NAME", "ABI", "LAST SEEN", "STATE", "TROUBLE"}};
   for (const json::object& device : devices)
     rows.push_back({shown(device, "id"), shown(device, "name"), shown(device, "abi"),
-                    shown_time(device, "last_seen_unix_s"), shown(device, "revoked")});
+                    shown_time(device, "last_seen_unix_s"), shown(device, "state"),
+                    shown(device, "trouble")});
   out.result(answer, format_table(rows));
   return {};
 }
 
 Outcome<void> run_device_show(const DeviceOptions& options, const Output& out) {
   MPYD_TRY_ASSIGN(const AdminClient client, AdminClient::open(options.server));
-  MPYD_TRY_ASSIGN(const json::object answer,
-                  client.get("/v1/admin/devices/" + path_segment(options.id)));
+  MPYD_TRY_ASSIGN(const json::object answer, client.get(path_of(options.id)));
   std::string text;
   for (const auto& field : answer)
     if (!field.value().is_array())
@@ -143,10 +49,83 @@ Outcome<void> run_device_show(const DeviceOptions& options, const Output& out) {
 
 Outcome<void> run_device_revoke(const DeviceOptions& options, const Output& out) {
   MPYD_TRY_ASSIGN(const AdminClient client, AdminClient::open(options.server));
-  MPYD_TRY_ASSIGN(json::object answer,
-                  client.post("/v1/admin/devices/" + path_segment(options.id) + "/revoke", {}));
+  MPYD_TRY_ASSIGN(json::object answer, client.post(path_of(options.id) + "/revoke", {}));
   answer["id"] = options.id;
+  out.say(
+      "its next sync is refused. What it could open before it may still know: rotate the fleet "
+      "key if it is in wrong hands (mpyd trust rotate fleet)");
   out.result(answer, "revoked " + options.id);
+  return {};
+}
+
+Outcome<void> run_device_approve(const DeviceApproveOptions& options, const Output& out) {
+  if (options.ids.empty() != options.all)
+    return failure(Errc::invalid_argument, "which devices?",
+                   "name their IDs, or give --all; mpyd device list --waiting shows them");
+  MPYD_TRY_ASSIGN(const AdminClient client, AdminClient::open(options.server));
+  std::vector<std::string> ids = options.ids;
+  if (options.all) {
+    MPYD_TRY_ASSIGN(const json::object answer, client.get("/v1/admin/devices?state=waiting"));
+    MPYD_TRY_ASSIGN(const auto waiting, object_list(answer, "devices"));
+    for (const json::object& device : waiting) ids.push_back(shown(device, "id"));
+    for (const std::string& id : ids) out.say(id);
+    if (!ids.empty())
+      MPYD_TRY(out.confirm("approve these " + std::to_string(ids.size()) + "?", options.yes));
+  }
+  json::array devices;
+  for (const std::string& id : ids) {
+    MPYD_TRY_ASSIGN(json::object answer,
+                    explain_as(client.post(path_of(id) + "/approve", {}), "approving " + id));
+    devices.push_back(std::move(answer));
+  }
+  out.result({{"devices", std::move(devices)}},
+             "approved " + std::to_string(ids.size()) + (ids.size() == 1 ? " device" : " devices"));
+  return {};
+}
+
+Outcome<void> run_device_replace(const DeviceReplaceOptions& options, const Output& out) {
+  MPYD_TRY_ASSIGN(const AdminClient client, AdminClient::open(options.server));
+  MPYD_TRY_ASSIGN(const json::object answer,
+                  client.post(path_of(options.id) + "/replace", {{"by", options.successor}}));
+  out.result(answer, options.successor + " is " + shown(answer, "name") + " now; the key of " +
+                         options.id + " counts for nothing any more");
+  return {};
+}
+
+Outcome<void> run_device_try_again(const DeviceTryAgainOptions& options, const Output& out) {
+  MPYD_TRY_ASSIGN(const AdminClient client, AdminClient::open(options.server));
+  MPYD_TRY_ASSIGN(json::object answer, client.post(path_of(options.id) + "/slots/" +
+                                                       std::to_string(options.slot) + "/try-again",
+                                                   {}));
+  answer["id"] = options.id;
+  answer["slot"] = options.slot;
+  out.result(answer, "at its next sync the device may load the driver of slot " +
+                         std::to_string(options.slot) + " again");
+  return {};
+}
+
+Outcome<void> run_device_move(const DeviceMoveOptions& options, const Output& out) {
+  if (options.cancel && !options.to.empty())
+    return failure(Errc::invalid_argument, "either --to or --cancel");
+  constexpr const char* kPath = "/v1/admin/device-server";
+  MPYD_TRY_ASSIGN(const AdminClient client, AdminClient::open(options.server));
+  if (options.cancel) {
+    MPYD_TRY(client.remove(kPath));
+    out.result({{"host", nullptr}, {"port", nullptr}},
+               "devices are told of no other place; those that moved stay where they are");
+    return {};
+  }
+  json::object answer;
+  if (options.to.empty()) {
+    MPYD_TRY_ASSIGN(answer, client.get(kPath));
+  } else {
+    MPYD_TRY_ASSIGN(const HostPort to, parse_host_port(options.to));
+    MPYD_TRY_ASSIGN(answer, client.put(kPath, {{"host", to.host}, {"port", to.port}}));
+  }
+  out.result(answer, is_absent(answer, "host")
+                         ? std::string("devices are told of no other place")
+                         : "from their next sync on devices look for the server at " +
+                               shown(answer, "host") + ":" + shown(answer, "port"));
   return {};
 }
 

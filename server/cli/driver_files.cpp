@@ -238,14 +238,39 @@ Outcome<std::vector<SigningKeyPair>> load_publisher_keys(const DriverOptions& op
   return keys;
 }
 
+Outcome<std::vector<ExchangeKey>> read_recipients(const DriverOptions& options,
+                                                  const ExchangeKey* server_key) {
+  constexpr std::size_t kPublicKeyFileMax = 4096;
+  std::vector<ExchangeKey> out;
+  if (options.is_public && !options.seal_to.empty())
+    return failure(Errc::invalid_argument, "--seal-to and --public exclude each other");
+  if (server_key != nullptr) out.push_back(*server_key);
+  for (const std::string& path : options.seal_to) {
+    MPYD_TRY_ASSIGN(const ByteVector text, read_file(path, kPublicKeyFileMax));
+    MPYD_TRY_ASSIGN(const PublicKeyLine line,
+                    with_context(parse_public_key_line(as_text(text)), path));
+    if (line.role != KeyRole::fleet && line.role != KeyRole::server)
+      return failure(Errc::invalid_argument,
+                     path + " is the key of a " + std::string(role_name(line.role)) +
+                         ", to which nothing is sealed",
+                     "mpyd trust fleet-key --out fleet.pub writes the key of a fleet");
+    MPYD_TRY_ASSIGN(const ExchangeKey key, ExchangeKey::from(line.key));
+    if (std::find(out.begin(), out.end(), key) == out.end()) out.push_back(key);
+  }
+  if (out.size() > kKeyBlockEntriesMax)
+    return failure(Errc::limit, "a package is sealed to at most " +
+                                    std::to_string(kKeyBlockEntriesMax) + " keys");
+  return out;
+}
+
 Outcome<MpkgFile> build_variant(const Manifest& shared, const MpyFile& file,
                                 const std::vector<SigningKeyPair>& keys,
-                                const ExchangeKey& server_key, bool is_public) {
+                                const std::vector<ExchangeKey>& recipients, bool is_public) {
   std::vector<const SigningKeyPair*> publishers;
   for (const SigningKeyPair& key : keys) publishers.push_back(&key);
   PackageRequest request{.manifest = shared,
                          .publishers = publishers,
-                         .recipients = {&server_key, 1},
+                         .recipients = recipients,
                          .is_public = is_public};
   request.manifest.abi = file.abi;
   MPYD_TRY_ASSIGN(ByteVector bytes, with_context(build_package(request, file.bytes), file.path));

@@ -53,9 +53,14 @@ Outcome<Manifest> shared_manifest(const DriverOptions& options);
 
 Outcome<std::vector<SigningKeyPair>> load_publisher_keys(const DriverOptions& options);
 
-// One .mpkg, sealed to `server_key` unless public. Errors: those of build_package.
+// The keys of --seal-to besides the server's (null: none). Errors: those of read_file; malformed,
+// invalid_argument (a key of another role, or twice), limit.
+Outcome<std::vector<ExchangeKey>> read_recipients(const DriverOptions& options,
+                                                  const ExchangeKey* server_key);
+
+// One .mpkg, sealed to `recipients` unless public. Errors: those of build_package.
 Outcome<MpkgFile> build_variant(const Manifest& shared, const MpyFile& file,
                                 const std::vector<SigningKeyPair>& keys,
-                                const ExchangeKey& server_key, bool is_public);
+                                const std::vector<ExchangeKey>& recipients, bool is_public);
 
 }  // namespace mpyd::server::cli

@@ -19,11 +19,17 @@ Outcome<void> run_explain(const ExplainOptions& options, const Output& out) {
   if (!is_absent(answer, "chosen") && answer.at("chosen").is_object()) {
     const boost::json::object& chosen = answer.at("chosen").get_object();
     text = "chosen: " + shown(chosen, "version") + " (release " + shown(chosen, "release") +
-           ") for " + shown(chosen, "abi") + ", package " + shown(chosen, "digest") + "\n";
+           ") for " + shown(chosen, "abi") + ", package " + shown(chosen, "digest") +
+           (shown(chosen, "unchecked") == "true" ? ", unchecked" : "") + "\n";
   } else {
     text = "chosen: none\n";
   }
   if (!is_absent(answer, "message")) text += shown(answer, "message") + "\n";
+  MPYD_TRY_ASSIGN(const auto reported, object_list(answer, "reported"));
+  for (const boost::json::object& slot : reported)
+    text += "slot " + shown(slot, "slot") + " reports: " + shown(slot, "state") +
+            (is_absent(slot, "reason") ? "" : ", " + shown(slot, "reason")) + " (since " +
+            shown_time(slot, "since_unix_s") + ")\n";
   MPYD_TRY_ASSIGN(const auto rejected, object_list(answer, "rejected"));
   std::vector<std::vector<std::string>> rows = {{"VERSION", "RELEASE", "ABI", "WHY NOT"}};
   for (const boost::json::object& one : rejected)

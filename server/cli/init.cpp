@@ -1,5 +1,6 @@
 // mpyd init: a new server, and the offline keys that rule it, each in a directory of its own.
 #include <unistd.h>
+#include <boost/json/array.hpp>
 #include <filesystem>
 
 #include "server/app/init.hpp"
@@ -67,17 +68,47 @@ Outcome<void> write_key(const std::string& file, const SigningKeyPair& key, Byte
   return {};
 }
 
-Outcome<ByteVector> first_root(const SigningKeyPair& root_key, const SigningKeyPair& targets_key,
-                               const ExchangeKeyPair& server_key) {
+struct OfflineKeys {
+  std::vector<SigningKeyPair> roots;
+  std::vector<std::string> root_files;
+  std::uint32_t root_threshold = 1;
+  SigningKeyPair targets;
+  std::string targets_file;
+};
+
+// root.key, or root-1.key, root-2.key ... if there are several.
+Outcome<OfflineKeys> make_keys(const InitOptions& options) {
+  OfflineKeys out;
+  out.root_threshold =
+      options.root_threshold != 0 ? options.root_threshold : options.root_keys / 2 + 1;
+  if (out.root_threshold > options.root_keys)
+    return failure(Errc::invalid_argument,
+                   std::to_string(out.root_threshold) + " of " + std::to_string(options.root_keys) +
+                       " root keys cannot be had",
+                   "--root-threshold is at most --root-keys");
+  for (unsigned i = 1; i <= options.root_keys; ++i) {
+    out.roots.push_back(make_signing_key(KeyRole::root));
+    out.root_files.push_back(options.keys_dir + "/root" +
+                             (options.root_keys == 1 ? "" : "-" + std::to_string(i)) + ".key");
+  }
+  out.targets = make_signing_key(KeyRole::targets);
+  out.targets_file = options.keys_dir + "/targets.key";
+  return out;
+}
+
+Outcome<ByteVector> first_root(const OfflineKeys& keys, const ExchangeKeyPair& server_key) {
   trust::Root root;
   root.version = 1;
-  root.root.keys.push_back(root_key.public_key);
-  root.root.threshold = 1;
-  root.targets.keys.push_back(targets_key.public_key);
+  std::vector<const SigningKeyPair*> signers;
+  for (const SigningKeyPair& key : keys.roots) {
+    root.root.keys.push_back(key.public_key);
+    signers.push_back(&key);
+  }
+  root.root.threshold = keys.root_threshold;
+  root.targets.keys.push_back(keys.targets.public_key);
   root.targets.threshold = 1;
   root.server_key = server_key.public_key;
   root.targets_epoch = 1;
-  const SigningKeyPair* signers[] = {&root_key};
   MPYD_TRY_ASSIGN(ByteVector signed_root, sign_root(root, signers));
   return signed_root;
 }
@@ -86,25 +117,24 @@ Outcome<ByteVector> first_root(const SigningKeyPair& root_key, const SigningKeyP
 
 Outcome<void> run_init(const InitOptions& options, const Output& out) {
   MPYD_TRY(refuse_nested(options.data_dir, options.keys_dir));
-  const std::string root_key_file = options.keys_dir + "/root.key";
-  const std::string targets_key_file = options.keys_dir + "/targets.key";
+  MPYD_TRY_ASSIGN(const OfflineKeys keys, make_keys(options));
   const std::string root_file = options.keys_dir + "/root.mpyd";
   const std::string token_file = options.keys_dir + "/admin.token";
   const std::string publisher_key_file = options.keys_dir + "/publisher.key";
-  MPYD_TRY(refuse_existing({root_key_file, targets_key_file, root_file, token_file}));
+  MPYD_TRY(refuse_existing({keys.targets_file, root_file, token_file}));
+  MPYD_TRY(refuse_existing(keys.root_files));
   if (options.with_publisher) MPYD_TRY(refuse_existing({publisher_key_file}));
   MPYD_TRY_ASSIGN(const LockedBytes passphrase, new_passphrase(options.passphrase_file));
   MPYD_TRY(make_directory(options.keys_dir, 0700));
 
-  const SigningKeyPair root_key = make_signing_key(KeyRole::root);
-  const SigningKeyPair targets_key = make_signing_key(KeyRole::targets);
   const ExchangeKeyPair server_key = make_exchange_key();
-  MPYD_TRY_ASSIGN(const ByteVector signed_root, first_root(root_key, targets_key, server_key));
+  MPYD_TRY_ASSIGN(const ByteVector signed_root, first_root(keys, server_key));
 
   // The server's data comes after the keys: a server whose root key was lost would be useless.
   NewFiles made;
-  MPYD_TRY(write_key(root_key_file, root_key, passphrase.span(), made));
-  MPYD_TRY(write_key(targets_key_file, targets_key, passphrase.span(), made));
+  for (std::size_t i = 0; i < keys.roots.size(); ++i)
+    MPYD_TRY(write_key(keys.root_files[i], keys.roots[i], passphrase.span(), made));
+  MPYD_TRY(write_key(keys.targets_file, keys.targets, passphrase.span(), made));
   if (options.with_publisher)
     MPYD_TRY(write_key(publisher_key_file, make_signing_key(KeyRole::publisher), passphrase.span(),
                        made));
@@ -116,18 +146,28 @@ Outcome<void> run_init(const InitOptions& options, const Output& out) {
   made.keep();
   MPYD_TRY(create_file(token_file, as_bytes(report.admin_token + "\n"), 0600));
 
+  boost::json::array file_list;
+  std::string root_lines;
+  for (const std::string& file : keys.root_files) {
+    file_list.emplace_back(file);
+    root_lines += "\nroot key          " + file + "   (offline: move it to a safe place)";
+  }
+  if (keys.roots.size() > 1)
+    root_lines += "\n                  " + std::to_string(keys.root_threshold) + " of these " +
+                  std::to_string(keys.roots.size()) + " must sign: keep each in another place";
   boost::json::object answer{{"data", options.data_dir},
                              {"database", report.database},
                              {"server_key_file", report.server_key_file},
-                             {"root_key_file", root_key_file},
-                             {"targets_key_file", targets_key_file},
+                             {"root_key_file", keys.root_files.front()},
+                             {"root_key_files", file_list},
+                             {"root_threshold", keys.root_threshold},
+                             {"targets_key_file", keys.targets_file},
                              {"root_file", root_file},
                              {"admin_token_file", token_file},
                              {"root_fingerprint", report.root_fingerprint}};
   std::string text = "database          " + report.database + "\nserver key        " +
-                     report.server_key_file + "\nroot key          " + root_key_file +
-                     "   (offline: move it to a safe place)" + "\ntargets key       " +
-                     targets_key_file + "   (offline)";
+                     report.server_key_file + root_lines + "\ntargets key       " +
+                     keys.targets_file + "   (offline)";
   if (options.with_publisher) {
     answer["publisher_key_file"] = publisher_key_file;
     text += "\npublisher key     " + publisher_key_file + "   (for boards of your own)";

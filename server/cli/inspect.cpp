@@ -98,6 +98,63 @@ Outcome<Report> inspect_root(Bytes file) {
                     format_time(root.expires_unix_s) + "\n"};
 }
 
+Outcome<Report> inspect_head(Bytes file) {
+  MPYD_TRY_ASSIGN(const trust::SignedDocument document, trust::parse_signed(file));
+  MPYD_TRY_ASSIGN(const trust::TargetsHead head, trust::parse_head(document.body));
+  return Report{{{"kind", "head"},
+                 {"epoch", head.epoch},
+                 {"version", head.version},
+                 {"entries", head.entry_count},
+                 {"signatures", document.signatures.size()},
+                 {"expires_unix_s", head.expires_unix_s}},
+                "targets head version " + std::to_string(head.version) + " of epoch " +
+                    std::to_string(head.epoch) + " over " + std::to_string(head.entry_count) +
+                    " entries, " + std::to_string(document.signatures.size()) +
+                    " signatures (only a root can prove them)\nexpires      " +
+                    format_time(head.expires_unix_s) + "\n"};
+}
+
+// Which of both a SignedDocument is, its body tells.
+Outcome<Report> inspect_signed(Bytes file) {
+  auto root = inspect_root(file);
+  if (root || root.error().error.code == Errc::unsupported) return root;
+  auto head = inspect_head(file);
+  return head ? std::move(head) : std::move(root);
+}
+
+// What mpyd trust export wrote, or a draft: verified from its own first root, which proves that it
+// is whole, not whose it is.
+Outcome<Report> inspect_trust_file(Bytes text) {
+  MPYD_TRY_ASSIGN(TrustFile file, parse_trust_file(text));
+  const ByteVector first = file.roots.front();
+  MPYD_TRY_ASSIGN(const TrustView view, verify_trust(file, first));
+  MPYD_TRY_ASSIGN(const std::string fingerprint, root_fingerprint(first));
+  Report report{{{"kind", "trust"},
+                 {"root_version", view.root.version},
+                 {"first_fingerprint", fingerprint},
+                 {"epoch", view.root.targets_epoch},
+                 {"head_version", view.head ? view.head->version : 0U},
+                 {"entries", view.entries.size()},
+                 {"draft", nullptr}},
+                "trust documents: root version " + std::to_string(view.root.version) +
+                    ", targets head version " +
+                    std::to_string(view.head ? view.head->version : 0U) + " of epoch " +
+                    std::to_string(view.root.targets_epoch) + " with " +
+                    std::to_string(view.entries.size()) +
+                    " entries\nfingerprint of root version 1  " + fingerprint + "\n"};
+  if (!file.draft_root.empty()) {
+    MPYD_TRY_ASSIGN(const trust::SignedDocument document, trust::parse_signed(file.draft_root));
+    report.json["draft"] = {{"kind", "root"}, {"signatures", document.signatures.size()}};
+    report.text +=
+        "draft of the next root, " + std::to_string(document.signatures.size()) + " signatures\n";
+  } else if (!file.draft_targets.empty()) {
+    MPYD_TRY_ASSIGN(const Report draft, inspect_head(file.draft_targets.head));
+    report.json["draft"] = draft.json;
+    report.text += "draft: " + draft.text;
+  }
+  return report;
+}
+
 // The format a file claims by its first bytes; null if none does.
 // A known layout, or a part nobody has written yet.
 bool looks_like_eeprom(Bytes file) {
@@ -112,7 +169,7 @@ Outcome<Report> inspect_unknown(Bytes file) {
   if (file.empty()) return failure(Errc::truncated, "the file is empty");
   return failure(Errc::bad_magic, "not a file that mpyd inspects",
                  "it knows .mpy, packages (.mpkg), key blocks, images of ID EEPROMs, key files and "
-                 "root documents");
+                 "trust documents");
 }
 
 Inspector inspector_of(Bytes file) {
@@ -124,7 +181,8 @@ Inspector inspector_of(Bytes file) {
   if (text.starts_with("mpyd\x02")) return inspect_key_block;
   if (text.starts_with(kPublicKeyMagic)) return inspect_public_key;
   // A SignedDocument starts with its body: field 1, length-delimited.
-  if (text.starts_with("\x0a")) return inspect_root;
+  if (text.starts_with("\x0a")) return inspect_signed;
+  if (text.starts_with(kTrustFileStart)) return inspect_trust_file;
   if (looks_like_eeprom(file)) return inspect_eeprom;
   return inspect_unknown;
 }

@@ -19,19 +19,18 @@ constexpr std::size_t kFileBytesMax = std::size_t{256} << 20;
 
 std::string kept_head_path(const std::string& key_file) { return key_file + ".head"; }
 
-Outcome<std::optional<KeptHead>> load_kept_head(const std::string& key_file) {
-  const std::string path = kept_head_path(key_file);
-  auto file = read_file(path, kFileBytesMax);
-  if (!file && file.error().code == Errc::not_found) return std::optional<KeptHead>();
-  if (!file) return fail(std::move(file).error());
+Outcome<KeptHead> load_head_file(const std::string& path) {
+  MPYD_TRY_ASSIGN(const ByteVector file, read_file(path, kFileBytesMax));
   boost::system::error_code ec;
-  const json::value value = json::parse(as_text(*file), ec);
+  const json::value value = json::parse(as_text(file), ec, {}, {.max_depth = 4});
   if (ec || !value.is_object()) return failure(Errc::malformed, path + " is damaged");
   const json::object& object = value.get_object();
-  MPYD_TRY_ASSIGN(const std::uint64_t format, number_field(object, "format"));
-  if (format > kFormat)
-    return failure(Errc::unsupported,
-                   path + " was written by a newer mpyd (format " + std::to_string(format) + ")");
+  const auto format = number_field(object, "format");
+  if (!format)
+    return failure(Errc::bad_magic, path + " is not a head that was kept beside a targets key");
+  if (*format > kFormat || !is_known_format(static_cast<std::uint32_t>(*format)))
+    return failure(Errc::unsupported, path + " is of format " + std::to_string(*format) +
+                                          ", which this mpyd does not read");
   KeptHead kept;
   MPYD_TRY_ASSIGN(kept.signed_head, base64_field(object, "head"));
   MPYD_TRY_ASSIGN(std::vector<ByteVector> entries, base64_list(object, "entries"));
@@ -40,7 +39,26 @@ Outcome<std::optional<KeptHead>> load_kept_head(const std::string& key_file) {
   MPYD_TRY_ASSIGN(kept.head, trust::parse_head(document.body));
   if (kept.entries.merkle_root() != kept.head.merkle_root)
     return failure(Errc::bad_digest, path + " is damaged: its entries are not those of its head");
-  return std::optional<KeptHead>(std::move(kept));
+  return kept;
+}
+
+Outcome<std::optional<KeptHead>> load_kept_head(const std::string& key_file) {
+  auto kept = load_head_file(kept_head_path(key_file));
+  if (kept) return std::optional<KeptHead>(*std::move(kept));
+  if (kept.error().error.code == Errc::not_found) return std::optional<KeptHead>();
+  return fail(std::move(kept).error());
+}
+
+Outcome<std::optional<ByteVector>> load_kept_root(const std::string& key_file) {
+  auto file = read_file(key_file + ".root", kDocumentBytesMax);
+  if (file) return std::optional<ByteVector>(*std::move(file));
+  if (file.error().code == Errc::not_found) return std::optional<ByteVector>();
+  return fail(std::move(file).error());
+}
+
+Outcome<void> save_kept_root(const std::string& key_file, Bytes signed_root) {
+  MPYD_TRY(write_file(key_file + ".root", signed_root, 0600));
+  return {};
 }
 
 json::object head_body(Bytes signed_head, const EntrySet& entries) {

@@ -7,6 +7,9 @@ namespace mpyd::server::cli {
 
 Outcome<void> run_keygen(const KeygenOptions& options, const Output& out) {
   MPYD_TRY_ASSIGN(const KeyRole role, parse_role(options.role));
+  if (role == KeyRole::fleet)
+    return failure(Errc::invalid_argument, "the server makes fleet keys",
+                   "mpyd trust fleet-key --out fleet.pub writes the public one");
   MPYD_TRY_ASSIGN(const LockedBytes passphrase, new_passphrase(options.passphrase_file));
   std::string public_key;
   if (role == KeyRole::server) {

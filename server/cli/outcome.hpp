@@ -11,7 +11,8 @@ namespace mpyd::server::cli {
 // Converts from Errc and Error, so that MPYD_TRY lifts what lower layers return.
 struct Failure {
   Error error;
-  std::string hint;  // what to do; empty: default_hint(error.code) is asked
+  std::string hint;   // what to do; empty: default_hint(error.code) is asked
+  bool told = false;  // by the command's result; only the exit code is left
 
   Failure(Errc code) : error(code) {}        // NOLINT(google-explicit-constructor)
   Failure(Error e) : error(std::move(e)) {}  // NOLINT(google-explicit-constructor)
@@ -23,6 +24,13 @@ using Outcome = mpyd::Result<T, Failure>;
 
 inline Unexpected<Failure> failure(Errc code, std::string message, std::string hint = {}) {
   return Unexpected<Failure>(Failure(Error(code, std::move(message)), std::move(hint)));
+}
+
+// The command's result says what is wrong; the exit code is that of `code`.
+inline Unexpected<Failure> told_already(Errc code) {
+  Failure failed(code);
+  failed.told = true;
+  return Unexpected<Failure>(std::move(failed));
 }
 
 // Puts what was being done in front of the message.

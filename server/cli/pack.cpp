@@ -14,15 +14,16 @@ std::string file_name(const Manifest& manifest) {
          "-" + std::string(format_abi(manifest.abi).view()) + ".mpkg";
 }
 
-// The key the packages are sealed to: what the root certifies. Public packages need none.
-Outcome<ExchangeKey> recipient_of(const DriverOptions& options) {
-  if (options.is_public) return ExchangeKey{};
-  if (options.root_file.empty())
+// The keys the packages are sealed to: the one the root certifies, and those of --seal-to. Without
+// a root no server can look into them. Public packages need none.
+Outcome<std::vector<ExchangeKey>> recipients_of(const DriverOptions& options) {
+  if (options.root_file.empty() && !options.is_public && options.seal_to.empty())
     return failure(Errc::invalid_argument, "--root is needed: it names the server's key",
-                   "or pack in clear with --public");
+                   "or seal to a fleet alone with --seal-to, or pack in clear with --public");
+  if (options.root_file.empty() || options.is_public) return read_recipients(options, nullptr);
   MPYD_TRY_ASSIGN(const ByteVector pinned, load_root(options.root_file));
   MPYD_TRY_ASSIGN(const trust::Root root, walk_roots({&pinned, 1}));
-  return root.server_key;
+  return read_recipients(options, &root.server_key);
 }
 
 }  // namespace
@@ -34,7 +35,7 @@ Outcome<void> run_pack(const PackOptions& options, const Output& out) {
   if (options.driver.release == 0)
     return failure(Errc::invalid_argument, "--release is needed: nobody is asked for the next one");
   MPYD_TRY_ASSIGN(const Manifest shared, shared_manifest(options.driver));
-  MPYD_TRY_ASSIGN(const ExchangeKey recipient, recipient_of(options.driver));
+  MPYD_TRY_ASSIGN(const std::vector<ExchangeKey> recipients, recipients_of(options.driver));
   MPYD_TRY_ASSIGN(const std::vector<SigningKeyPair> keys, load_publisher_keys(options.driver));
 
   warn_of_floats(files, out);
@@ -42,7 +43,7 @@ Outcome<void> run_pack(const PackOptions& options, const Output& out) {
   std::string text;
   for (const MpyFile& file : files.mpys) {
     MPYD_TRY_ASSIGN(const MpkgFile package,
-                    build_variant(shared, file, keys, recipient, options.driver.is_public));
+                    build_variant(shared, file, keys, recipients, options.driver.is_public));
     const std::string path = options.out_dir + "/" + file_name(package.manifest);
     MPYD_TRY(create_file(path, package.bytes, 0644));
     const std::string digest(format_digest(package.digest).view());

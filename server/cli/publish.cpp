@@ -154,9 +154,11 @@ json::object rows_json(const Manifest& shared, const std::vector<Row>& rows, boo
 }
 
 // A retry sends the same bytes, so an upload whose answer was lost is recognised by the server.
-Outcome<json::object> upload(const AdminClient& client, Bytes body, const Output& out) {
+Outcome<json::object> upload(const AdminClient& client, Bytes body, bool unchecked,
+                             const Output& out) {
+  const std::string target = "/v1/admin/releases" + query_of({{"unchecked", unchecked ? "1" : ""}});
   for (int attempt = 1;; ++attempt) {
-    auto answer = client.post_bytes("/v1/admin/releases", std::string(kPackagesType), body);
+    auto answer = client.post_bytes(target, std::string(kPackagesType), body);
     if (answer || attempt == kUploadAttempts) return answer;
     const Errc code = answer.error().error.code;
     if (code != Errc::unreachable && code != Errc::timeout && code != Errc::too_many_requests)
@@ -200,11 +202,13 @@ Outcome<Plan> plan_mpys(const PublishOptions& options, const AdminClient& client
                                          entry == nullptr ? 0 : entry->floor_release));
   plan.shared.release = match.release;
   plan.rows = std::move(match.rows);
+  MPYD_TRY_ASSIGN(
+      const std::vector<ExchangeKey> recipients,
+      read_recipients(options.driver, options.driver.is_public ? nullptr : &trust.root.server_key));
   for (std::size_t i = 0; i < files.mpys.size(); ++i) {
     if (!match.is_absent[i]) continue;
-    MPYD_TRY_ASSIGN(const MpkgFile built,
-                    build_variant(plan.shared, files.mpys[i], keys, trust.root.server_key,
-                                  options.driver.is_public));
+    MPYD_TRY_ASSIGN(const MpkgFile built, build_variant(plan.shared, files.mpys[i], keys,
+                                                        recipients, options.driver.is_public));
     plan.rows[i].digest = text_of(built.digest);
     plan.body.insert(plan.body.end(), built.bytes.begin(), built.bytes.end());
   }
@@ -224,7 +228,9 @@ Outcome<Plan> plan_mpkgs(const PublishOptions& options, const trust::Root& root,
                      package.path + " belongs to another release than " + files.mpkgs.front().path,
                      "publish one release at a time");
     if (!package.is_sealed_to(root.server_key))
-      out.say(package.path + " is not sealed to this server: it can only be stored unchecked");
+      out.say(package.path + " is not sealed to this server" +
+              (options.unchecked ? ": it is stored unchecked"
+                                 : "; it can only be stored with --unchecked"));
     plan.rows.push_back(
         {text_of(package.manifest.abi), {}, text_of(package.digest), package.bytes.size(), "new"});
     plan.body.insert(plan.body.end(), package.bytes.begin(), package.bytes.end());
@@ -249,7 +255,7 @@ Outcome<void> run_publish(const PublishOptions& options, const Output& out) {
   if (!options.dry_run && !plan.body.empty()) {
     // Before it is sent, so that what is signed can be compared with what was meant.
     out.say(rows_text(plan.shared, plan.rows));
-    MPYD_TRY_ASSIGN(const json::object answer, upload(client, plan.body, out));
+    MPYD_TRY_ASSIGN(const json::object answer, upload(client, plan.body, options.unchecked, out));
     MPYD_TRY(compare_answer(answer, plan.rows));
     MPYD_TRY_ASSIGN(const auto stored, object_list(answer, "packages"));
     for (Row& row : plan.rows)

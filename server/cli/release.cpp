@@ -20,6 +20,11 @@ Outcome<void> set_withdrawn(const ReleaseYankOptions& options, const Output& out
   return {};
 }
 
+std::string state_of(const json::object& variant) {
+  const std::string state = shown(variant, "withdrawn") == "true" ? "yanked" : "offered";
+  return shown(variant, "unchecked") == "true" ? state + ", unchecked" : state;
+}
+
 }  // namespace
 
 Outcome<void> run_release_list(const ReleaseListOptions& options, const Output& out) {
@@ -34,10 +39,9 @@ Outcome<void> run_release_list(const ReleaseListOptions& options, const Output& 
   for (const json::object& release : releases) {
     MPYD_TRY_ASSIGN(const auto variants, object_list(release, "variants"));
     for (const json::object& variant : variants)
-      rows.push_back(
-          {shown(release, "hardware_id"), shown(release, "driver_name"), shown(release, "version"),
-           shown(release, "release"), shown(variant, "abi"), shown(variant, "bytes"),
-           shown(variant, "withdrawn") == "true" ? "yanked" : "offered", shown(variant, "digest")});
+      rows.push_back({shown(release, "hardware_id"), shown(release, "driver_name"),
+                      shown(release, "version"), shown(release, "release"), shown(variant, "abi"),
+                      shown(variant, "bytes"), state_of(variant), shown(variant, "digest")});
   }
   out.result(answer, format_table(rows));
   return {};

@@ -34,6 +34,7 @@ Outcome<trust::PolicyEntry> make_entry(const TrustDelegateOptions& options,
                    "only a new epoch, signed by root, starts floors anew");
   if (options.floor) entry.floor_release = *options.floor;
   entry.eeprom_packages = !options.no_eeprom;
+  entry.unchecked_packages = options.unchecked_packages;
   return entry;
 }
 
@@ -44,7 +45,7 @@ Outcome<void> run_trust_delegate(const TrustDelegateOptions& options, const Outp
   MPYD_TRY_ASSIGN(const SigningBase base, open_signing_base(options.signing, out));
   const trust::PolicyEntry* before = base.trust.entries.find(hardware_id);
   MPYD_TRY_ASSIGN(const trust::PolicyEntry entry, make_entry(options, before));
-  const RevokedKeys revoked = policy_of(base).revoked_keys;
+  const RevokedKeys revoked = policy_of(base.trust).revoked_keys;
   for (const SigningKey& key : entry.publisher_keys)
     if (std::ranges::find(revoked, key) != revoked.end())
       return failure(Errc::revoked, "the publisher key " + to_hex(key.bytes()) + " was revoked",

@@ -35,7 +35,7 @@ void remove_value(List& list, const Value& value) {
 Outcome<void> revoke_publisher(const TrustRevokeOptions& options, const SigningBase& base,
                                const Output& out) {
   MPYD_TRY_ASSIGN(const SigningKey key, read_public_key(options.publisher, KeyRole::publisher));
-  Policy after = policy_of(base);
+  Policy after = policy_of(base.trust);
   MPYD_TRY(add_once(after.revoked_keys, key, "revoked keys"));
   return apply_policy(options.signing, base, after,
                       "revoked everywhere: publisher " + to_hex(key.bytes()) + "\n",
@@ -44,7 +44,7 @@ Outcome<void> revoke_publisher(const TrustRevokeOptions& options, const SigningB
 
 Outcome<void> revoke_digests(const TrustRevokeOptions& options, const SigningBase& base,
                              const Output& out) {
-  MPYD_TRY_ASSIGN(trust::PolicyEntry entry, find_entry(policy_of(base), options.hardware_id));
+  MPYD_TRY_ASSIGN(trust::PolicyEntry entry, find_entry(policy_of(base.trust), options.hardware_id));
   for (const std::string& text : options.digests) {
     MPYD_TRY_ASSIGN(const Digest digest, parse_digest_option(text));
     MPYD_TRY(add_once(entry.revoked_digests, digest, "revoked digests"));
@@ -54,13 +54,43 @@ Outcome<void> revoke_digests(const TrustRevokeOptions& options, const SigningBas
   return apply_entry(options.signing, base, entry, out);
 }
 
+// What the server has published; off line nobody knows.
+Outcome<std::vector<boost::json::object>> fetch_releases(const SigningBase& base,
+                                                         const std::string& hardware_id) {
+  MPYD_TRY_ASSIGN(
+      const boost::json::object answer,
+      base.client->get("/v1/admin/releases" + query_of({{"hardware_id", hardware_id}})));
+  return object_list(answer, "releases");
+}
+
+// Approving what nobody published is no error: a build may be approved before it is uploaded. It is
+// more often a digest of something else.
+Outcome<void> warn_of_unpublished(const SigningBase& base, const TrustApproveOptions& options,
+                                  const Output& out) {
+  if (!base.client || options.digests.empty()) return {};
+  MPYD_TRY_ASSIGN(const auto releases, fetch_releases(base, options.hardware_id));
+  std::vector<std::string> published;
+  std::string list;
+  for (const boost::json::object& release : releases) {
+    MPYD_TRY_ASSIGN(const auto variants, object_list(release, "variants"));
+    for (const boost::json::object& variant : variants) {
+      MPYD_TRY_ASSIGN(const std::string digest, text_field(variant, "digest"));
+      published.push_back(digest);
+      list += "\n  " + digest + "  " + shown(release, "version") + " " + shown(variant, "abi");
+    }
+  }
+  for (const std::string& digest : options.digests)
+    if (std::ranges::find(published, digest) == published.end())
+      out.say("WARNING: the server has no package " + digest + " of " + options.hardware_id +
+              (list.empty() ? "; nothing is published" : "; it has" + list));
+  return {};
+}
+
 // What a floor above every release does, which a slip of the finger is enough for.
 Outcome<void> warn_of_floor(const SigningBase& base, const TrustFloorOptions& options,
                             const Output& out) {
-  MPYD_TRY_ASSIGN(
-      const boost::json::object answer,
-      base.client.get("/v1/admin/releases" + query_of({{"hardware_id", options.hardware_id}})));
-  MPYD_TRY_ASSIGN(const auto releases, object_list(answer, "releases"));
+  if (!base.client) return {};
+  MPYD_TRY_ASSIGN(const auto releases, fetch_releases(base, options.hardware_id));
   std::uint64_t highest = 0;
   for (const boost::json::object& release : releases) {
     MPYD_TRY_ASSIGN(const std::uint64_t number, number_field(release, "release"));
@@ -77,7 +107,7 @@ Outcome<void> warn_of_floor(const SigningBase& base, const TrustFloorOptions& op
 
 Outcome<void> run_trust_floor(const TrustFloorOptions& options, const Output& out) {
   MPYD_TRY_ASSIGN(const SigningBase base, open_signing_base(options.signing, out));
-  MPYD_TRY_ASSIGN(trust::PolicyEntry entry, find_entry(policy_of(base), options.hardware_id));
+  MPYD_TRY_ASSIGN(trust::PolicyEntry entry, find_entry(policy_of(base.trust), options.hardware_id));
   if (options.release < entry.floor_release)
     return failure(Errc::rollback,
                    "the floor of " + options.hardware_id + " is release " +
@@ -90,7 +120,7 @@ Outcome<void> run_trust_floor(const TrustFloorOptions& options, const Output& ou
 
 Outcome<void> run_trust_approve(const TrustApproveOptions& options, const Output& out) {
   MPYD_TRY_ASSIGN(const SigningBase base, open_signing_base(options.signing, out));
-  MPYD_TRY_ASSIGN(trust::PolicyEntry entry, find_entry(policy_of(base), options.hardware_id));
+  MPYD_TRY_ASSIGN(trust::PolicyEntry entry, find_entry(policy_of(base.trust), options.hardware_id));
   if (options.digests.empty() && !options.mode)
     return failure(Errc::invalid_argument, "nothing to approve",
                    "--digest names a package, --only and --any say whether that is asked for");
@@ -102,6 +132,7 @@ Outcome<void> run_trust_approve(const TrustApproveOptions& options, const Output
                      "a revocation is for ever: publish a new version");
     MPYD_TRY(add_once(entry.approved_digests, digest, "approved digests"));
   }
+  MPYD_TRY(warn_of_unpublished(base, options, out));
   if (options.mode) entry.mode = *options.mode;
   return apply_entry(options.signing, base, entry, out);
 }

@@ -2,6 +2,8 @@
 
 #include <sodium.h>
 #include <sys/stat.h>
+#include <unistd.h>
+#include <algorithm>
 #include <ctime>
 
 #include "mpyd/v1/identity.pb.h"
@@ -41,9 +43,10 @@ Result<void> parse_key_file(Bytes file, v1::KeyFile& out) {
   const Bytes body = file.subspan(kKeyFileMagic.size());
   if (!out.ParseFromArray(body.data(), static_cast<int>(body.size())))
     return fail(Errc::malformed, "the key file is damaged");
-  if (out.min_reader() > kFormat)
-    return fail(Errc::unsupported, "this key file needs a newer mpyd (format " +
-                                       std::to_string(out.min_reader()) + ")");
+  if (!is_known_format(out.format()) || out.min_reader() > kFormat)
+    return fail(Errc::unsupported, "this mpyd reads key files of format " +
+                                       std::to_string(kFormat) + ", this one has " +
+                                       std::to_string(std::max(out.format(), out.min_reader())));
   const bool sealed = !out.kdf_salt().empty();
   const std::size_t secret_bytes = kSecretBytes + (sealed ? crypto_secretbox_MACBYTES : 0);
   if (out.public_key().size() != kSecretBytes || out.secret_key().size() != secret_bytes ||
@@ -142,12 +145,17 @@ Result<void> save(const std::string& path, KeyRole role, Bytes public_key, const
   copy_bytes(as_bytes(kKeyFileMagic), out.bytes);
   file.SerializeToArray(out.bytes.data() + kKeyFileMagic.size(),
                         static_cast<int>(out.bytes.size() - kKeyFileMagic.size()));
+  // A secret without its public half would be an orphan nobody knows of.
+  if (::access((path + ".pub").c_str(), F_OK) == 0)
+    return fail(Errc::conflict, path + ".pub exists already; nothing was written");
   MPYD_TRY(create_file(path, out.bytes, 0600));
 
   const std::string name = path.substr(path.rfind('/') + 1);
   const std::string line =
       "mpyd-" + std::string(role_name(role)) + " " + to_hex(public_key) + " " + name + "\n";
-  return create_file(path + ".pub", as_bytes(line), 0644);
+  const auto made = create_file(path + ".pub", as_bytes(line), 0644);
+  if (!made) ::unlink(path.c_str());
+  return made;
 }
 
 }  // namespace

@@ -21,7 +21,8 @@ namespace mpyd::server {
 
 inline constexpr std::string_view kKeyFileMagic = "mpyd-key\n";
 
-enum class KeyRole : std::uint8_t { root, targets, publisher, server };
+// A fleet's secret key is in no file: the server keeps it.
+enum class KeyRole : std::uint8_t { root, targets, publisher, server, fleet };
 std::string_view role_name(KeyRole role);
 Result<KeyRole> parse_role(std::string_view name);  // invalid_argument
 

@@ -17,15 +17,18 @@ std::string_view role_name(KeyRole role) {
       return "publisher";
     case KeyRole::server:
       return "server";
+    case KeyRole::fleet:
+      return "fleet";
   }
   return "unknown";
 }
 
 Result<KeyRole> parse_role(std::string_view name) {
-  for (KeyRole role : {KeyRole::root, KeyRole::targets, KeyRole::publisher, KeyRole::server})
+  for (KeyRole role :
+       {KeyRole::root, KeyRole::targets, KeyRole::publisher, KeyRole::server, KeyRole::fleet})
     if (role_name(role) == name) return role;
   return fail(Errc::invalid_argument, "no such role: " + std::string(name) +
-                                          "; roles are root, targets, publisher and server");
+                                          "; roles are root, targets, publisher, server and fleet");
 }
 
 ExchangeKeyPair make_exchange_key() {

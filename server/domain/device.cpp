@@ -1,12 +1,33 @@
 #include "server/domain/device.hpp"
 
+#include <algorithm>
+
 #include "protocol/crypto.hpp"
 #include "protocol/sync/report.hpp"
 
 namespace mpyd::server {
 
 std::string_view name(DeviceState state) {
-  return state == DeviceState::revoked ? "revoked" : "enrolled";
+  switch (state) {
+    case DeviceState::enrolled:
+      return "enrolled";
+    case DeviceState::revoked:
+      return "revoked";
+    case DeviceState::waiting:
+      return "waiting";
+    case DeviceState::replaced:
+      return "replaced";
+  }
+  return "unknown";
+}
+
+bool is_refusal_by_trust(std::uint32_t error) {
+  constexpr Errc kRefusals[] = {
+      Errc::bad_signature, Errc::threshold, Errc::bad_digest,  Errc::decryption,
+      Errc::untrusted,     Errc::revoked,   Errc::expired,     Errc::rollback,
+      Errc::equivocation,  Errc::replayed,  Errc::quarantined,
+  };
+  return std::ranges::find(kRefusals, static_cast<Errc>(error)) != std::end(kRefusals);
 }
 
 std::string device_id(const ExchangeKey& public_key) {
@@ -19,6 +40,10 @@ std::string_view slot_state_name(std::uint32_t state) {
 
 std::string_view device_event_name(std::uint32_t kind) {
   return kind > 0xff ? "unknown" : name(static_cast<sync::EventKind>(kind));
+}
+
+bool DeviceSlot::is_quarantined() const {
+  return error == static_cast<std::uint32_t>(Errc::quarantined);
 }
 
 bool DeviceSlot::same_as(const DeviceSlot& other) const {

@@ -10,7 +10,13 @@
 
 namespace mpyd::server {
 
-enum class DeviceState : std::uint8_t { enrolled = 0, revoked = 1 };  // stored: never reuse
+// Stored: never reuse.
+enum class DeviceState : std::uint8_t {
+  enrolled = 0,
+  revoked = 1,
+  waiting = 2,   // for the operator's approval
+  replaced = 3,  // another motherboard took its place; its key is as good as revoked
+};
 std::string_view name(DeviceState state);
 
 // The first 16 hex digits of SHA-256(public key).
@@ -22,13 +28,28 @@ struct Device {
   std::string name;
   DeviceState state = DeviceState::enrolled;
   std::uint64_t enrolled_unix_s = 0;
+  std::string token_name;  // which token enrolled it; empty: the operator did
   // As of the last sync; zero and empty before the first.
   std::uint64_t last_counter = 0;
   std::uint64_t last_seen_unix_s = 0;
   Abi abi;
   std::string firmware;
   std::string agent_version;
+  std::uint32_t refusals = 0;  // reports in a row that told of something refused by trust
+  // Events of the hour (counted from 1970) that are in the audit log, and those that are not.
+  std::uint64_t event_hour = 0;
+  std::uint32_t event_rows = 0;
+  std::uint32_t event_drops = 0;
+
+  // Its key counts for nothing any more.
+  bool is_out() const { return state == DeviceState::revoked || state == DeviceState::replaced; }
 };
+
+// So many reports in a row with a refusal by trust, and the operator is shown the device.
+inline constexpr std::uint32_t kRefusalsOfTrouble = 3;
+
+// Does this error say that somebody tried to load what trust forbids, or that trust itself fails?
+bool is_refusal_by_trust(std::uint32_t error);
 
 // The agent's SlotState, by number (device-agent/core/agent.hpp).
 std::string_view slot_state_name(std::uint32_t state);
@@ -46,8 +67,10 @@ struct DeviceSlot {
   Digest eeprom_digest;            // zero: none
   Digest loaded_digest;            // zero: none
   std::uint64_t since_unix_s = 0;  // when the server first heard of the present state
+  std::uint32_t retries = 0;       // so many answers more lift the quarantine
 
-  // Does it say the same of the board, whatever the time?
+  bool is_quarantined() const;
+  // Does the device say the same of the board in both?
   bool same_as(const DeviceSlot& other) const;
 };
 

@@ -18,6 +18,7 @@ struct Variant {
   std::uint32_t package_bytes = 0;
   Encryption encryption = Encryption::secretstream;
   bool withdrawn = false;
+  bool unchecked = false;  // not sealed to this server: nobody here saw what is in it
 };
 
 // One published version of a hardware ID's driver.

@@ -66,8 +66,11 @@ bool Scopes::allows(Scope scope) const {
 Result<void> Token::usable(std::uint64_t now_unix_s) const {
   if (expires_unix_s != 0 && now_unix_s >= expires_unix_s)
     return fail(Errc::unauthorised, "the token '" + name + "' has expired");
-  if (single_use && last_used_unix_s != 0)
-    return fail(Errc::unauthorised, "the token '" + name + "' was for one use and has been used");
+  if (uses_max != 0 && uses >= uses_max)
+    return fail(Errc::unauthorised,
+                "the token '" + name + "' was good for " +
+                    (uses_max == 1 ? std::string("one use") : std::to_string(uses_max) + " uses") +
+                    " and is used up");
   return {};
 }
 

@@ -39,9 +39,11 @@ struct Token {
   std::string name;
   Scopes scopes;
   std::uint64_t created_unix_s = 0;
-  std::uint64_t expires_unix_s = 0;  // 0: never
-  bool single_use = false;
+  std::uint64_t expires_unix_s = 0;    // 0: never
   std::uint64_t last_used_unix_s = 0;  // 0: not yet
+  std::uint32_t uses_max = 0;          // 0: any number
+  std::uint32_t uses = 0;              // so far; counted only where there is a limit
+  bool needs_approval = false;         // a device it enrols waits for the operator
 
   // Errors: unauthorised (expired, or used up).
   Result<void> usable(std::uint64_t now_unix_s) const;

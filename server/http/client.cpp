@@ -86,6 +86,7 @@ asio::awaitable<Result<ClientAnswer>> exchange(Stream& stream, const Job& job) {
   ClientAnswer answer;
   answer.status = parser.get().result_int();
   answer.content_type = std::string(parser.get()[bhttp::field::content_type]);
+  answer.date = std::string(parser.get()[bhttp::field::date]);
   const std::vector<char>& body = parser.get().body();
   answer.body = to_vector(as_bytes(std::string_view(body.data(), body.size())));
   co_return answer;

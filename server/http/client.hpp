@@ -20,6 +20,7 @@ struct ClientRequest {
 struct ClientAnswer {
   unsigned status = 0;
   std::string content_type;
+  std::string date;  // as the server has it; empty: it does not say
   ByteVector body;
 };
 

@@ -28,6 +28,8 @@ constexpr Route<AdminApi> kAdminRoutes[] = {
     {"GET",    "/v1/admin/status",              Cost::slow, 0,           Scopes::read,    handlers::status},
     {"GET",    "/v1/admin/trust",               Cost::slow, 0,           Scopes::read,    handlers::trust},
     {"PUT",    "/v1/admin/trust/targets",       Cost::slow, kTargetsMax, Scopes::operate, handlers::put_targets},
+    {"POST",   "/v1/admin/trust/roots",         Cost::slow, kJsonMax,    Scopes::operate, handlers::add_root},
+    {"POST",   "/v1/admin/server-key",          Cost::slow, kJsonMax,    Scopes::admin,   handlers::next_server_key},
     {"GET",    "/v1/admin/releases",            Cost::slow, 0,           Scopes::read,    handlers::list_releases},
     {"POST",   "/v1/admin/releases",            Cost::slow, kPublishMax, Scopes::publish, handlers::publish, kPackages},
     {"POST",   "/v1/admin/releases/match",      Cost::slow, kJsonMax,    Scopes::publish, handlers::match},
@@ -38,6 +40,14 @@ constexpr Route<AdminApi> kAdminRoutes[] = {
     {"POST",   "/v1/admin/devices",             Cost::slow, kJsonMax,    Scopes::operate, handlers::enroll_device},
     {"GET",    "/v1/admin/devices/{id}",        Cost::slow, 0,           Scopes::read,    handlers::show_device},
     {"POST",   "/v1/admin/devices/{id}/revoke", Cost::slow, kJsonMax,    Scopes::operate, handlers::revoke_device},
+    {"POST",   "/v1/admin/devices/{id}/approve", Cost::slow, kJsonMax,   Scopes::operate, handlers::approve_device},
+    {"POST",   "/v1/admin/devices/{id}/replace", Cost::slow, kJsonMax,   Scopes::operate, handlers::replace_device},
+    {"POST",   "/v1/admin/devices/{id}/slots/{slot}/try-again", Cost::slow, kJsonMax, Scopes::operate, handlers::try_again},
+    {"GET",    "/v1/admin/device-server",       Cost::slow, 0,           Scopes::read,    handlers::show_device_server},
+    {"PUT",    "/v1/admin/device-server",       Cost::slow, kJsonMax,    Scopes::admin,   handlers::move_device_server},
+    {"DELETE", "/v1/admin/device-server",       Cost::slow, 0,           Scopes::admin,   handlers::cancel_device_server},
+    {"GET",    "/v1/admin/fleet-keys",          Cost::slow, 0,           Scopes::read,    handlers::list_fleet_keys},
+    {"POST",   "/v1/admin/fleet-keys",          Cost::slow, kJsonMax,    Scopes::admin,   handlers::make_fleet_key},
     {"GET",    "/v1/admin/tokens",              Cost::slow, 0,           Scopes::admin,   handlers::list_tokens},
     {"POST",   "/v1/admin/tokens",              Cost::slow, kJsonMax,    Scopes::admin,   handlers::create_token},
     {"DELETE", "/v1/admin/tokens/{name}",       Cost::slow, 0,           Scopes::admin,   handlers::revoke_token},
@@ -54,18 +64,32 @@ std::string_view bearer_token(std::string_view authorization) {
   return authorization.substr(kScheme.size());
 }
 
-// Who asks, or why not.
-Result<std::string> authorise(const DeviceApi&, const Route<DeviceApi>&, const RequestHead&) {
-  return std::string();
+// Who asks, or why not. Without a token: nobody by name.
+Result<TokenService::Bearer> authorise(const DeviceApi&, const Route<DeviceApi>&,
+                                       const RequestHead&) {
+  return TokenService::Bearer{};
 }
 
-Result<std::string> authorise(const AdminApi& api, const Route<AdminApi>& route,
-                              const RequestHead& head) {
-  if (!route.pattern.starts_with("/v1/admin/")) return std::string();
+Result<TokenService::Bearer> authorise(const AdminApi& api, const Route<AdminApi>& route,
+                                       const RequestHead& head) {
+  if (!route.pattern.starts_with("/v1/admin/")) return TokenService::Bearer{};
   const std::string_view token = bearer_token(head.authorization);
   if (token.empty()) return fail(Errc::unauthorised, "this needs a token");
-  MPYD_TRY_ASSIGN(const std::string name, api.tokens.authorise(token, route.scope));
-  return "token:" + name;
+  return api.tokens.authorise(token, route.scope);
+}
+
+// Runs the handler. A token that is good for some uses only pays with one, unless it is refused.
+Result<Response> run(const DeviceApi& api, const Route<DeviceApi>& route,
+                     const TokenService::Bearer&, Request& request) {
+  return route.handler(api, request);
+}
+
+Result<Response> run(const AdminApi& api, const Route<AdminApi>& route,
+                     const TokenService::Bearer& bearer, Request& request) {
+  MPYD_TRY(api.tokens.spend(bearer));
+  Result<Response> response = route.handler(api, request);
+  if (!response) MPYD_TRY(api.tokens.give_back(bearer));
+  return response;
 }
 
 template <class Api>
@@ -90,8 +114,8 @@ class RoutedApplication final : public Application {
  private:
   Plan plan_of(const Route<Api>& route, const RequestHead& head,
                std::vector<std::string> params) const {
-    auto actor = authorise(api_, route, head);
-    if (!actor) return {.refusal = problem_response(actor.error(), head)};
+    auto bearer = authorise(api_, route, head);
+    if (!bearer) return {.refusal = problem_response(bearer.error(), head)};
     if (!route.content_type.empty() && head.content_type != route.content_type)
       return {.refusal =
                   problem_response(415, Errc::invalid_argument,
@@ -99,8 +123,10 @@ class RoutedApplication final : public Application {
     return {.cost = route.cost,
             .body_bytes_max = route.body_bytes_max,
             .params = std::move(params),
-            .actor = *std::move(actor),
-            .run = [this, &route](Request& request) { return route.handler(api_, request); }};
+            .actor = bearer->name.empty() ? std::string() : "token:" + bearer->name,
+            .run = [this, &route, bearer = *bearer](Request& request) {
+              return http::run(api_, route, bearer, request);
+            }};
   }
 
   static Response refuse(const RequestHead& head, std::string allowed) {

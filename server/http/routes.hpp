@@ -4,10 +4,13 @@
 #include "server/http/router.hpp"
 #include "server/services/audit_service.hpp"
 #include "server/services/device_service.hpp"
+#include "server/services/fleet_keys.hpp"
 #include "server/services/health_service.hpp"
 #include "server/services/publish_service.hpp"
 #include "server/services/release_service.hpp"
 #include "server/services/resolve_service.hpp"
+#include "server/services/rotation_service.hpp"
+#include "server/services/server_place.hpp"
 #include "server/services/sync_service.hpp"
 #include "server/services/token_service.hpp"
 #include "server/services/trust_service.hpp"
@@ -32,7 +35,10 @@ struct AdminApi {
   const ResolveService& resolve;
   const AuditService& audit;
   const HealthService& health;
-  const ExchangeKey& server_key;
+  FleetKeys& fleet_keys;
+  ServerPlace& place;
+  const ServerKeys& server_keys;
+  RotationService& rotation;
 };
 
 std::span<const Route<DeviceApi>> device_routes();

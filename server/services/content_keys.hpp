@@ -4,16 +4,16 @@
 #include <functional>
 #include <mutex>
 
-#include "server/crypto/key_file.hpp"
 #include "server/services/secret_cache.hpp"
+#include "server/services/server_keys.hpp"
 #include "server/storage/store.hpp"
 
 namespace mpyd::server {
 
 class ContentKeys {
  public:
-  ContentKeys(Store& store, const ExchangeKeyPair& server_key)
-      : store_(store), server_key_(server_key), keys_(kKeysMax) {}
+  ContentKeys(Store& store, const ServerKeys& server_keys)
+      : store_(store), server_keys_(server_keys), keys_(kKeysMax) {}
 
   // Calls `use` with the content key, which lies in locked memory and is valid during the call.
   // Errors: not_found, no_key (the key block has no entry for this server).
@@ -23,7 +23,7 @@ class ContentKeys {
   static constexpr std::size_t kKeysMax = 256;
 
   Store& store_;
-  const ExchangeKeyPair& server_key_;
+  const ServerKeys& server_keys_;
   std::mutex mutex_;
   SecretCache<Digest, ContentKey> keys_;
 };

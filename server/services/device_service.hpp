@@ -21,7 +21,11 @@ class DeviceService {
   // of small order), revoked (the device was revoked: it needs a new key).
   Result<Enrolled> enroll(const ExchangeKey& public_key, const std::string& name,
                           const std::string& actor);
-  Result<std::vector<Device>> list() const;
+  struct Listed {
+    Device device;
+    std::vector<std::uint32_t> quarantined_slots;
+  };
+  Result<std::vector<Listed>> list() const;
   Result<std::uint64_t> count() const;
 
   struct Detail {
@@ -31,6 +35,15 @@ class DeviceService {
   Result<Detail> show(std::string_view id) const;  // not_found
   // For good; doing it twice is a success. Errors: not_found.
   Result<Device> revoke(std::string_view id, const std::string& actor);
+  // Lets a waiting device in; doing it twice is a success. Errors: not_found, revoked.
+  Result<Device> approve(std::string_view id, const std::string& actor);
+  // `successor` takes over the name of `id` and is let in; the key of `id` counts for nothing from
+  // then on. Doing it twice is a success. Errors: not_found, invalid_argument (the same device),
+  // revoked (the successor was), conflict (another one took its place before).
+  Result<Device> replace(std::string_view id, std::string_view successor, const std::string& actor);
+  // The device may load what it quarantined in this slot once more.
+  // Errors: not_found, conflict (the slot reports no quarantine).
+  Result<void> try_again(std::string_view id, std::uint32_t slot, const std::string& actor);
 
  private:
   Store& store_;

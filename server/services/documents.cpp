@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "mpyd/v1/trust.pb.h"
-#include "protocol/crypto.hpp"
 #include "protocol/trust/merkle.hpp"
 #include "protocol/trust/verify.hpp"
 #include "server/util/encoding.hpp"
@@ -79,6 +78,56 @@ Result<ByteVector> format_entry(const trust::PolicyEntry& entry) {
   return out;
 }
 
+Result<ByteVector> unsigned_document(Bytes body) {
+  v1::SignedDocument document;
+  document.set_body(std::string(as_text(body)));
+  ByteVector out = serialise(document);
+  MPYD_TRY(lift(trust::parse_signed(out), "document"));
+  return out;
+}
+
+Result<ByteVector> add_signatures(Bytes document, std::string_view prefix, Signers signers) {
+  MPYD_TRY_ASSIGN(const trust::SignedDocument before,
+                  lift(trust::parse_signed(document), "signed document"));
+  ByteVector message = to_vector(as_bytes(prefix));
+  message.insert(message.end(), before.body.begin(), before.body.end());
+  v1::SignedDocument after;
+  after.set_body(std::string(as_text(before.body)));
+  const auto add = [&](const SigningKey& key, const SignatureBytes& signature) {
+    v1::Signature& place = *after.add_signatures();
+    place.set_key(text_of(key));
+    place.set_signature(text_of(signature));
+  };
+  const auto signs = [&](const SigningKey& key) {
+    return std::ranges::any_of(
+        signers, [&](const SigningKeyPair* signer) { return signer->public_key == key; });
+  };
+  for (const trust::DocumentSignature& old : before.signatures)
+    if (!signs(old.key)) add(old.key, old.signature);
+  for (const SigningKeyPair* signer : signers) add(signer->public_key, signer->sign(message));
+  if (after.signatures_size() > static_cast<int>(kDocumentSignaturesMax))
+    return fail(Errc::limit, "a document has at most 8 signatures");
+  ByteVector out = serialise(after);
+  MPYD_TRY(lift(trust::parse_signed(out), "signed document"));
+  return out;
+}
+
+Result<std::uint32_t> count_signatures(Bytes document, std::string_view prefix,
+                                       const trust::RoleKeys& role) {
+  MPYD_TRY_ASSIGN(const trust::SignedDocument parsed,
+                  lift(trust::parse_signed(document), "signed document"));
+  std::array<std::byte, trust::kScratchBytes> scratch{};
+  std::uint32_t count = 0;
+  for (std::size_t i = 0; i < role.keys.size(); ++i) {
+    if (std::find(role.keys.begin(), role.keys.begin() + i, role.keys[i]) != role.keys.begin() + i)
+      continue;
+    trust::RoleKeys one{.threshold = 1};
+    one.keys.push_back(role.keys[i]);
+    count += trust::verify_threshold(parsed, prefix, one, scratch).has_value() ? 1 : 0;
+  }
+  return count;
+}
+
 Result<ByteVector> sign_document(Bytes body, std::string_view prefix, Signers signers) {
   if (signers.empty() || signers.size() > kDocumentSignaturesMax)
     return fail(Errc::invalid_argument, "a document is signed by 1 to 8 keys");
@@ -148,6 +197,10 @@ const trust::PolicyEntry* EntrySet::find(const HardwareId& hardware_id) const {
   return &entries_[at].entry;
 }
 
+const ByteVector* EntrySet::find_bytes(const HardwareId& hardware_id) const {
+  return find(hardware_id) == nullptr ? nullptr : &entries_[position(hardware_id)].bytes;
+}
+
 std::vector<Digest> EntrySet::leaves() const {
   std::vector<Digest> out;
   out.reserve(entries_.size());
@@ -179,7 +232,8 @@ Result<ByteVector> sign_head(trust::TargetsHead head, const EntrySet& entries, S
 
 Result<trust::Root> walk_roots(std::span<const ByteVector> roots) {
   if (roots.empty()) return fail(Errc::not_found, "there is no root document");
-  if (roots.size() > kRootWalkMax) return fail(Errc::limit, "too many root documents at once");
+  if (roots.size() > kRootsMax)
+    return fail(Errc::limit, "too many root documents: " + std::to_string(roots.size()));
   std::array<std::byte, trust::kScratchBytes> scratch{};
   MPYD_TRY_ASSIGN(trust::Root root,
                   lift(trust::verify_first_root(roots[0], scratch), "pinned root document"));
@@ -191,8 +245,8 @@ Result<trust::Root> walk_roots(std::span<const ByteVector> roots) {
 }
 
 Result<std::string> root_fingerprint(Bytes signed_root) {
-  MPYD_TRY_ASSIGN(const trust::SignedDocument document, trust::parse_signed(signed_root));
-  return to_hex(crypto::sha256(document.body).bytes());
+  MPYD_TRY(trust::parse_signed(signed_root));
+  return to_hex(trust::body_digest(signed_root).bytes());
 }
 
 }  // namespace mpyd::server

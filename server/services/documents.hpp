@@ -25,6 +25,17 @@ Result<ByteVector> format_entry(const trust::PolicyEntry& entry);
 Result<ByteVector> sign_document(Bytes body, std::string_view prefix, Signers signers);
 Result<ByteVector> sign_root(const trust::Root& root, Signers signers);
 
+// The document with the signers' signatures added to those it has; none may be there yet, and a
+// signature by the same key is replaced. Errors: malformed, limit (more than 8 signatures).
+Result<ByteVector> add_signatures(Bytes document, std::string_view prefix, Signers signers);
+
+// How many distinct keys of the role have signed, validly. Errors: malformed, limit.
+Result<std::uint32_t> count_signatures(Bytes document, std::string_view prefix,
+                                       const trust::RoleKeys& role);
+
+// The same over a body nobody signed yet. Errors: limit.
+Result<ByteVector> unsigned_document(Bytes body);
+
 // All policy entries of an operator, as the bytes that are hashed.
 class EntrySet {
  public:
@@ -37,6 +48,7 @@ class EntrySet {
 
   // Null if there is none.
   const trust::PolicyEntry* find(const HardwareId& hardware_id) const;
+  const ByteVector* find_bytes(const HardwareId& hardware_id) const;
   Digest merkle_root() const;
   // A serialised EntryProof. Errors: not_found.
   Result<ByteVector> proof(const HardwareId& hardware_id) const;
@@ -61,7 +73,8 @@ class EntrySet {
 Result<ByteVector> sign_head(trust::TargetsHead head, const EntrySet& entries, Signers signers);
 
 // Walks roots[0] (pinned: it must verify by itself) to the last, each by the rules of its
-// predecessor. Errors: those of trust::verify_next_root; limit for too many.
+// predecessor. Errors: those of trust::verify_next_root; limit for more than kRootsMax.
+inline constexpr std::size_t kRootsMax = 4096;
 Result<trust::Root> walk_roots(std::span<const ByteVector> roots);
 
 // What people compare: lower-case hex SHA-256 of the root's signed body.

@@ -15,6 +15,7 @@ struct Checked {
   PackageView bytes;
   Manifest manifest;
   Digest digest;
+  bool unchecked = false;  // nobody here could open it
 };
 
 std::string title(const Manifest& manifest) {
@@ -52,27 +53,43 @@ Result<void> check_policy(const TrustView& view, const PackageHead& head, const 
   return {};
 }
 
+// What to do with a package that this server has no key to.
+Result<Checked> take_unchecked(Checked checked, const TrustView& view, Acceptance acceptance) {
+  const std::string what = title(checked.manifest);
+  if (acceptance != Acceptance::unchecked)
+    return fail(Errc::no_key, what +
+                                  ": the package is not sealed to this server's key; build it "
+                                  "again with the root that names this server, or publish it "
+                                  "--unchecked");
+  const trust::PolicyEntry* entry = view.entries().find(checked.manifest.hardware_id);
+  if (entry == nullptr || !entry->unchecked_packages)
+    return fail(Errc::policy, what +
+                                  ": the policy entry allows no unchecked packages; the operator "
+                                  "does: mpyd trust delegate --unchecked-packages");
+  checked.unchecked = true;
+  return checked;
+}
+
 Result<Checked> check_one(const PackageView& bytes, const TrustView& view,
-                          const ExchangeKeyPair& server_key) {
+                          const ExchangeKeyPair& server_key, Acceptance acceptance) {
   MPYD_TRY_ASSIGN(const CheckedPackage checked, check_package(bytes.package));
   const std::string what = title(checked.head.manifest);
   MPYD_TRY(with_context(check_policy(view, checked.head, checked.digest), what));
+  const Checked taken{bytes, checked.head.manifest, checked.digest};
   auto opened = open_package(bytes.package, bytes.key_block, server_key);
   if (!opened && opened.error().code == Errc::no_key)
-    return fail(Errc::no_key, what +
-                                  ": the package is not sealed to this server's key; build it "
-                                  "again with the root that names this server");
+    return take_unchecked(taken, view, acceptance);
   if (!opened) return fail(std::move(opened).error().with(what));
-  return Checked{bytes, checked.head.manifest, checked.digest};
+  return taken;
 }
 
 Result<std::vector<Checked>> check_all(Bytes body, const TrustView& view,
-                                       const ExchangeKeyPair& server_key) {
+                                       const ExchangeKeyPair& server_key, Acceptance acceptance) {
   MPYD_TRY_ASSIGN(const auto parts, split_mpkg(body));
   if (parts.size() > kVariantsPerReleaseMax) return fail(too_many_variants());
   std::vector<Checked> out;
   for (const PackageView& part : parts) {
-    MPYD_TRY_ASSIGN(Checked checked, check_one(part, view, server_key));
+    MPYD_TRY_ASSIGN(Checked checked, check_one(part, view, server_key, acceptance));
     if (!out.empty() && !same_release(out.front().manifest, checked.manifest))
       return fail(Errc::malformed,
                   "the packages are not of one release: hardware ID, name, version, release number "
@@ -99,7 +116,8 @@ Variant variant_of(const Checked& checked) {
   return Variant{.abi = checked.manifest.abi,
                  .digest = checked.digest,
                  .package_bytes = static_cast<std::uint32_t>(checked.bytes.package.size()),
-                 .encryption = checked.manifest.encryption};
+                 .encryption = checked.manifest.encryption,
+                 .unchecked = checked.unchecked};
 }
 
 const Release* find_version(const std::vector<Release>& releases, const VersionText& version) {
@@ -144,6 +162,7 @@ Result<PublishReport> store_all(Transaction& tx, const std::vector<Checked>& pac
 
   std::size_t variants = place == nullptr ? 0 : place->variants.size();
   boost::json::array digests;
+  bool unchecked = false;
   for (const Checked& package : packages) {
     const Variant variant = variant_of(package);
     const Variant* stored = place == nullptr ? nullptr : find_variant(*place, variant.abi);
@@ -157,6 +176,7 @@ Result<PublishReport> store_all(Transaction& tx, const std::vector<Checked>& pac
     MPYD_TRY(tx.packages().add(variant.digest, package.bytes.package, package.bytes.key_block));
     MPYD_TRY(tx.releases().add_variant(report.release, variant));
     digests.emplace_back(to_hex(variant.digest.bytes()));
+    unchecked = unchecked || variant.unchecked;
   }
   if (digests.empty()) return report;
   const Release& release = report.release;
@@ -165,7 +185,8 @@ Result<PublishReport> store_all(Transaction& tx, const std::vector<Checked>& pac
        boost::json::serialize(boost::json::object{{"driver_name", release.driver_name.view()},
                                                   {"version", release.version.view()},
                                                   {"release", release.release},
-                                                  {"packages", digests}})}));
+                                                  {"packages", digests},
+                                                  {"unchecked", unchecked}})}));
   return report;
 }
 
@@ -183,11 +204,16 @@ bool same_fields_as(const MatchQuery& query, const MatchQuery::Item& item,
 
 bool PublishReport::all_existed() const { return std::ranges::all_of(items, &Item::existed); }
 
-Result<PublishReport> PublishService::publish(Bytes body, const std::string& actor) {
+Result<PublishReport> PublishService::publish(Bytes body, const std::string& actor,
+                                              Acceptance acceptance) {
   const auto view = trust_.view();
-  MPYD_TRY_ASSIGN(const auto packages, check_all(body, *view, server_key_));
+  const ServerKeys::Key server_key = server_keys_.current();
+  MPYD_TRY_ASSIGN(const auto packages, check_all(body, *view, *server_key, acceptance));
   PublishReport report;
   const Result<void> written = store_.write([&](Transaction& tx) -> Result<void> {
+    if (!server_keys_.is_staying(server_key))
+      return fail(Errc::conflict,
+                  "the server's key is being changed; publish again, with the newest root");
     MPYD_TRY_ASSIGN(report, store_all(tx, packages, clock_.now_unix_s(), actor));
     return {};
   });
@@ -198,6 +224,7 @@ Result<PublishReport> PublishService::publish(Bytes body, const std::string& act
 
 Result<MatchReport> PublishService::match(const MatchQuery& query) const {
   if (query.items.size() > kVariantsPerReleaseMax) return fail(too_many_variants());
+  const ServerKeys::Key server_key = server_keys_.current();
   return store_.get([&](const Snapshot& snapshot) -> Result<MatchReport> {
     MPYD_TRY_ASSIGN(const auto releases, snapshot.releases().of_hardware(query.hardware_id));
     MatchReport report{.highest_release = highest_release(releases)};
@@ -210,10 +237,15 @@ Result<MatchReport> PublishService::match(const MatchQuery& query) const {
         report.items.push_back({.abi = item.abi});
         continue;
       }
+      if (variant->unchecked) {  // nobody here can tell
+        report.items.push_back(
+            {.abi = item.abi, .status = MatchReport::Status::differs, .digest = variant->digest});
+        continue;
+      }
       MPYD_TRY_ASSIGN(const auto stored, snapshot.packages().find(variant->digest));
       if (!stored) return fail(Errc::internal, "a stored variant has no package");
       MPYD_TRY_ASSIGN(const OpenedPackage opened,
-                      open_package(stored->bytes, stored->key_block, server_key_));
+                      open_package(stored->bytes, stored->key_block, *server_key));
       const bool same = opened.plain_digest == item.plain_digest &&
                         (!query.release || *query.release == release->release) &&
                         same_fields_as(query, item, opened.manifest);

@@ -6,14 +6,21 @@
 #include <string>
 #include <vector>
 
-#include "server/crypto/key_file.hpp"
 #include "server/services/resolve_service.hpp"
+#include "server/services/server_keys.hpp"
 #include "server/services/trust_service.hpp"
 #include "server/storage/store.hpp"
 
 namespace mpyd::server {
 
 inline constexpr std::size_t kVariantsPerReleaseMax = 32;
+
+// What to do with a package that is not sealed to this server's key: whatever can be checked
+// without the key is checked either way.
+enum class Acceptance : std::uint8_t {
+  checked,    // refuse it
+  unchecked,  // take it, where the policy entry allows it, and mark it
+};
 
 struct PublishReport {
   Release release;  // as published; its variants as stored
@@ -59,16 +66,18 @@ struct MatchReport {
 class PublishService {
  public:
   PublishService(Store& store, const TrustService& trust, ResolveService& resolve,
-                 const ExchangeKeyPair& server_key, const Clock& clock)
-      : store_(store), trust_(trust), resolve_(resolve), server_key_(server_key), clock_(clock) {}
+                 const ServerKeys& server_keys, const Clock& clock)
+      : store_(store), trust_(trust), resolve_(resolve), server_keys_(server_keys), clock_(clock) {}
 
   // `body` is concatenated .mpkg, all of one release, one per ABI; in one transaction all of it is
   // stored or nothing. Repeating the same bytes is a success; an ABI that a published release lacks
   // is added to it, one it has is never replaced.
   // Errors: those of split_mpkg, open_package, trust::verify_release; untrusted (no policy entry);
-  // revoked; malformed (not one release, an ABI twice); limit; conflict (version, release number or
-  // ABI is taken by other content).
-  Result<PublishReport> publish(Bytes body, const std::string& actor);
+  // revoked; no_key (not sealed to this server), policy (unchecked packages are not allowed);
+  // malformed (not one release, an ABI twice); limit; conflict (version, release number or
+  // ABI is taken by other content; the server's key is being changed).
+  Result<PublishReport> publish(Bytes body, const std::string& actor,
+                                Acceptance acceptance = Acceptance::checked);
 
   // Opens stored packages in locked memory to compare. Errors: limit, not_found (damaged store).
   Result<MatchReport> match(const MatchQuery& query) const;
@@ -77,7 +86,7 @@ class PublishService {
   Store& store_;
   const TrustService& trust_;
   ResolveService& resolve_;
-  const ExchangeKeyPair& server_key_;
+  const ServerKeys& server_keys_;
   const Clock& clock_;
 };
 

@@ -26,6 +26,7 @@ mpyd::Result<void> check_trust(const Snapshot& snapshot, const TrustView& view, 
                                const Variant& variant) {
   const trust::PolicyEntry* entry = view.entries().find(board.hardware_id);
   if (entry == nullptr || !view.head()) return mpyd::fail(Errc::untrusted);
+  if (variant.unchecked && !entry->unchecked_packages) return mpyd::fail(Errc::policy);
   const auto stored = snapshot.packages().find_head(variant.digest);
   if (!stored) return mpyd::fail(stored.error().code);
   if (!*stored) return mpyd::fail(Errc::not_found);

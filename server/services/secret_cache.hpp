@@ -37,6 +37,14 @@ class SecretCache {
     next_ = (next_ + 1) % owners_.size();
   }
 
+  // Forgets all of them.
+  void clear() {
+    crypto::wipe(secrets_.span());
+    slots_.clear();
+    used_ = 0;
+    next_ = 0;
+  }
+
  private:
   const Secret* at(std::size_t slot) const {
     return reinterpret_cast<const Secret*>(secrets_.span().data() + slot * Secret::kSize);

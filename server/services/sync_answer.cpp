@@ -47,7 +47,8 @@ void add_avoided(const BoardReport& board, const Resolution& resolution, v1::Slo
 Result<void> add_package(const Resolution::Chosen& chosen, ContentKeys& content_keys,
                          v1::SlotAnswer& slot) {
   const Variant& variant = chosen.variant;
-  if (variant.encryption == Encryption::secretstream) {
+  // What this server cannot open, a fleet key opens: the key block lies on the board.
+  if (variant.encryption == Encryption::secretstream && !variant.unchecked) {
     auto opened = content_keys.with(variant.digest, [&](const ContentKey& key) {
       slot.set_content_key(key.data.data(), key.data.size());
     });
@@ -97,10 +98,34 @@ bool is_newer(const trust::TargetsHead& head, const SyncRequest& request) {
                                              : head.version > request.head_version;
 }
 
+// Newest first; the device drops what it has no room for.
+void add_fleet_keys(const FleetKeys& fleet_keys, const SyncRequest& request,
+                    v1::SyncAnswer& message) {
+  if (fleet_keys.newest() <= request.fleet_generation) return;
+  fleet_keys.for_each([&](std::uint32_t generation, const SecretKey& secret) {
+    v1::FleetKey& key = *message.add_fleet_keys();
+    key.set_generation(generation);
+    key.set_secret_key(secret.data.data(), secret.data.size());
+  });
+}
+
+void add_place(const ServerPlace& place, v1::SyncAnswer& message) {
+  const auto address = place.current();
+  if (!address) return;
+  message.set_server_host(address->host);
+  message.set_server_port(address->port);
+}
+
+void wipe_fleet_keys(v1::SyncAnswer& message) {
+  for (v1::FleetKey& key : *message.mutable_fleet_keys())
+    crypto::wipe(std::as_writable_bytes(std::span(*key.mutable_secret_key())));
+}
+
 }  // namespace
 
 SyncAnswer::~SyncAnswer() {
   for (v1::SlotAnswer& slot : *message_.mutable_slots()) wipe_key(slot);
+  wipe_fleet_keys(message_);
 }
 
 void SyncAnswer::set_message(std::string_view text) {
@@ -108,26 +133,33 @@ void SyncAnswer::set_message(std::string_view text) {
 }
 
 Result<void> fill_answer(const AnswerSources& sources, const SyncRequest& request,
-                         std::size_t message_bytes_max, SyncAnswer& answer) {
+                         std::span<const std::uint32_t> retry_slots, std::size_t message_bytes_max,
+                         SyncAnswer& answer) {
   v1::SyncAnswer& message = answer.message();
   if (sources.view.head() && is_newer(*sources.view.head(), request))
     message.set_head(std::string(as_text(sources.view.head_document())));
+  add_fleet_keys(sources.fleet_keys, request, message);
+  add_place(sources.place, message);
   if (message.ByteSizeLong() + kFieldOverhead > message_bytes_max) {
     message.clear_head();
+    wipe_fleet_keys(message);
+    message.clear_fleet_keys();
     message.set_status(static_cast<std::uint32_t>(sync::Status::refused));
     answer.set_message("answer_bytes_max is too small for the targets head");
     return {};
   }
   for (const BoardReport& board : request.boards) {
-    if (!board.wants_answer) continue;
+    const bool retry = std::ranges::find(retry_slots, board.inventory.slot) != retry_slots.end();
+    if (!board.wants_answer && !retry) continue;
     v1::SlotAnswer& slot = *message.add_slots();
     MPYD_TRY(fill_slot(sources, request, board, slot));
+    slot.set_try_again(retry);
     if (message.ByteSizeLong() + kFieldOverhead <= message_bytes_max) continue;
     wipe_key(slot);
     message.mutable_slots()->RemoveLast();
     message.set_more(true);
     // Alone in an answer and still too large: asking again would not help.
-    if (message.slots_size() == 0 && message.head().empty()) {
+    if (message.slots_size() == 0 && message.head().empty() && message.fleet_keys_size() == 0) {
       message.set_more(false);
       message.set_status(static_cast<std::uint32_t>(sync::Status::refused));
       answer.set_message("answer_bytes_max is too small for one board's answer");

@@ -3,13 +3,15 @@
 
 #include "mpyd/v1/device.pb.h"
 #include "server/services/content_keys.hpp"
+#include "server/services/fleet_keys.hpp"
 #include "server/services/resolve_service.hpp"
+#include "server/services/server_place.hpp"
 #include "server/services/sync_request.hpp"
 #include "server/services/trust_service.hpp"
 
 namespace mpyd::server {
 
-// Wipes the content keys in it when destroyed.
+// Wipes the content and fleet keys in it when destroyed.
 class SyncAnswer {
  public:
   SyncAnswer() = default;
@@ -32,12 +34,16 @@ struct AnswerSources {
   const TrustView& view;
   ResolveService& resolve;
   ContentKeys& content_keys;
+  const FleetKeys& fleet_keys;
+  const ServerPlace& place;
 };
 
-// Adds the newest head, if the device's is older, and a decision for every board that wants one, as
-// far as `message_bytes_max` allows; the device asks again for the rest.
+// Adds the newest head and the fleet keys, if the device's are older, where the server is from now
+// on, and a decision for every board that wants one or is in `retry_slots`, as far as
+// `message_bytes_max` allows; the device asks again for the rest.
 // Errors: io, timeout.
 Result<void> fill_answer(const AnswerSources& sources, const SyncRequest& request,
-                         std::size_t message_bytes_max, SyncAnswer& answer);
+                         std::span<const std::uint32_t> retry_slots, std::size_t message_bytes_max,
+                         SyncAnswer& answer);
 
 }  // namespace mpyd::server

@@ -9,6 +9,8 @@
 namespace mpyd::server {
 namespace {
 
+constexpr std::uint32_t kRefusalsMax = 1'000'000;  // more of them tell nobody more
+
 Admission refuse(sync::Status status, std::string message) {
   return {.status = status, .message = std::move(message)};
 }
@@ -18,8 +20,17 @@ std::optional<Admission> judge(const Device& device, const ExchangeKey& key,
                                const SyncRequest& request) {
   if (device.public_key != key)
     return refuse(sync::Status::unknown_device, "this device key is not enrolled here");
-  if (device.state == DeviceState::revoked)
-    return refuse(sync::Status::revoked, "the operator revoked this device");
+  switch (device.state) {
+    case DeviceState::enrolled:
+      break;
+    case DeviceState::waiting:
+      return refuse(sync::Status::not_approved,
+                    "this device waits for its approval: mpyd device approve " + device.id);
+    case DeviceState::replaced:
+      return refuse(sync::Status::revoked, "another device took the place of this one");
+    case DeviceState::revoked:
+      return refuse(sync::Status::revoked, "the operator revoked this device");
+  }
   if (request.counter <= device.last_counter)
     return Admission{.status = sync::Status::counter,
                      .last_counter = device.last_counter,
@@ -36,21 +47,33 @@ Result<std::optional<Admission>> enroll(Transaction& tx, const ExchangeKey& key,
   if (!token) return refuse(sync::Status::unknown_device, token.error().message);
   if (!token->scopes.allows(Scopes::enroll))
     return refuse(sync::Status::unknown_device, "the token is not one for enrolling devices");
-  device = Device{.id = device_id(key), .public_key = key, .enrolled_unix_s = now_unix_s};
-  MPYD_TRY(tx.tokens().set_used(token_hash, now_unix_s));
+  device = Device{.id = device_id(key),
+                  .public_key = key,
+                  .state = token->needs_approval ? DeviceState::waiting : DeviceState::enrolled,
+                  .enrolled_unix_s = now_unix_s,
+                  .token_name = token->name};
+  MPYD_TRY(use_token(tx.tokens(), *token, now_unix_s));
   MPYD_TRY(tx.devices().add(device));
-  MPYD_TRY(tx.audit().append({now_unix_s, "token:" + token->name, "device-enroll", device.id}));
+  MPYD_TRY(tx.audit().append({now_unix_s, "token:" + token->name,
+                              token->needs_approval ? "device-wait" : "device-enroll", device.id}));
   return std::nullopt;
 }
 
 Result<void> store_slots(Transaction& tx, const std::string& id, const SyncRequest& request,
-                         std::uint64_t now_unix_s) {
+                         std::uint64_t now_unix_s, std::vector<std::uint32_t>& retry_slots) {
   MPYD_TRY_ASSIGN(const auto present, tx.devices().slots(id));
   for (const BoardReport& board : request.boards) {
-    const auto same = [&](const DeviceSlot& slot) { return slot.same_as(board.inventory); };
-    if (std::ranges::any_of(present, same)) continue;
-    DeviceSlot slot = board.inventory;
-    slot.since_unix_s = now_unix_s;
+    const auto before = std::ranges::find(present, board.inventory.slot, &DeviceSlot::slot);
+    const bool same = before != present.end() && before->same_as(board.inventory);
+    const bool retry = same && before->retries != 0;
+    if (same && !retry) continue;
+    DeviceSlot slot = same ? *before : board.inventory;
+    if (retry) {
+      retry_slots.push_back(slot.slot);
+      --slot.retries;
+    } else {
+      slot.since_unix_s = now_unix_s;
+    }
     MPYD_TRY(tx.devices().put_slot(id, slot));
   }
   for (const DeviceSlot& slot : present) {
@@ -61,42 +84,84 @@ Result<void> store_slots(Transaction& tx, const std::string& id, const SyncReque
   return {};
 }
 
-Result<void> store_events(Transaction& tx, const std::string& id, const SyncRequest& request,
-                          std::uint64_t now_unix_s) {
+AuditEvent audit_event(const std::string& id, const DeviceEvent& event, std::uint64_t now_unix_s) {
+  boost::json::object detail{{"slot", event.slot}};
+  if (!event.digest.is_zero()) detail["digest"] = to_hex(event.digest.bytes());
+  if (event.error != 0) detail["error"] = name(static_cast<Errc>(event.error));
+  if (event.duration_ms != 0) detail["duration_ms"] = event.duration_ms;
+  return {now_unix_s, "device:" + id, "board-" + std::string(device_event_name(event.kind)),
+          event.hardware_id, boost::json::serialize(detail)};
+}
+
+// Of an earlier hour only the number of what is missing remains to be told.
+Result<void> open_hour(Transaction& tx, std::uint64_t now_unix_s, Device& device) {
+  const std::uint64_t hour = now_unix_s / 3600;
+  if (device.event_hour == hour) return {};
+  if (device.event_drops != 0)
+    MPYD_TRY(tx.audit().append(
+        {now_unix_s, "device:" + device.id, "board-events-dropped", device.id,
+         boost::json::serialize(boost::json::object{{"count", device.event_drops},
+                                                    {"hour_unix_s", device.event_hour * 3600}})}));
+  device.event_hour = hour;
+  device.event_rows = device.event_drops = 0;
+  return {};
+}
+
+Result<void> store_events(Transaction& tx, const SyncRequest& request, std::uint64_t now_unix_s,
+                          Device& device) {
+  MPYD_TRY(open_hour(tx, now_unix_s, device));
   for (const DeviceEvent& event : request.events) {
-    boost::json::object detail{{"slot", event.slot}};
-    if (!event.digest.is_zero()) detail["digest"] = to_hex(event.digest.bytes());
-    if (event.error != 0) detail["error"] = name(static_cast<Errc>(event.error));
-    if (event.duration_ms != 0) detail["duration_ms"] = event.duration_ms;
-    MPYD_TRY(tx.audit().append({now_unix_s, "device:" + id,
-                                "board-" + std::string(device_event_name(event.kind)),
-                                event.hardware_id, boost::json::serialize(detail)}));
+    if (device.event_rows == kEventRowsPerHourMax) {
+      ++device.event_drops;
+      continue;
+    }
+    ++device.event_rows;
+    MPYD_TRY(tx.audit().append(audit_event(device.id, event, now_unix_s)));
   }
   return {};
 }
 
-Result<std::optional<Admission>> record(Transaction& tx, const ExchangeKey& key,
-                                        const SyncRequest& request, std::uint64_t now_unix_s) {
-  MPYD_TRY_ASSIGN(const auto known, tx.devices().find(device_id(key)));
-  Device device;
-  if (known) {
-    if (auto refused = judge(*known, key, request)) return refused;
-    device = *known;
-  } else {
-    if (!request.enroll_token_hash)
-      return refuse(sync::Status::unknown_device, "this device key is not enrolled here");
-    MPYD_TRY_ASSIGN(auto refused, enroll(tx, key, *request.enroll_token_hash, now_unix_s, device));
-    if (refused) return refused;
-  }
+bool tells_refusal(const SyncRequest& request) {
+  return std::ranges::any_of(
+             request.boards,
+             [](const BoardReport& b) { return is_refusal_by_trust(b.inventory.error); }) ||
+         std::ranges::any_of(request.events,
+                             [](const DeviceEvent& e) { return is_refusal_by_trust(e.error); });
+}
+
+// What the device says of itself.
+void take_report(const SyncRequest& request, std::uint64_t now_unix_s, Device& device) {
   device.last_counter = request.counter;
   device.last_seen_unix_s = now_unix_s;
   device.abi = request.abi;
   device.firmware = request.firmware;
   device.agent_version = request.agent_version;
+}
+
+Result<Admission> record(Transaction& tx, const ExchangeKey& key, const SyncRequest& request,
+                         std::uint64_t now_unix_s) {
+  MPYD_TRY_ASSIGN(const auto known, tx.devices().find(device_id(key)));
+  Device device;
+  if (known) {
+    if (auto refused = judge(*known, key, request)) return *std::move(refused);
+    device = *known;
+  } else {
+    if (!request.enroll_token_hash)
+      return refuse(sync::Status::unknown_device, "this device key is not enrolled here");
+    MPYD_TRY_ASSIGN(auto refused, enroll(tx, key, *request.enroll_token_hash, now_unix_s, device));
+    if (refused) return *std::move(refused);
+  }
+  take_report(request, now_unix_s, device);
+  Admission admission;
+  if (device.state == DeviceState::enrolled) {
+    device.refusals = tells_refusal(request) ? std::min(device.refusals, kRefusalsMax) + 1 : 0;
+    MPYD_TRY(store_slots(tx, device.id, request, now_unix_s, admission.retry_slots));
+    MPYD_TRY(store_events(tx, request, now_unix_s, device));
+  } else {
+    admission = *judge(device, key, request);
+  }
   MPYD_TRY(tx.devices().update(device));
-  MPYD_TRY(store_slots(tx, device.id, request, now_unix_s));
-  MPYD_TRY(store_events(tx, device.id, request, now_unix_s));
-  return std::nullopt;
+  return admission;
 }
 
 }  // namespace
@@ -112,16 +177,16 @@ Result<Admission> admit(Store& store, const ExchangeKey& device_key, const SyncR
   if (known)
     if (auto refused = judge(*known, device_key, request)) return *std::move(refused);
 
-  std::optional<Admission> refused;
+  Admission admission;
   const Result<void> written = store.write(
       [&](Transaction& tx) -> Result<void> {
-        MPYD_TRY_ASSIGN(refused, record(tx, device_key, request, now_unix_s));
+        MPYD_TRY_ASSIGN(admission, record(tx, device_key, request, now_unix_s));
         return {};
       },
       // A device relies on having been enrolled; the rest may be lost with the last moments.
       known ? Durability::relaxed : Durability::full);
   MPYD_TRY(written);
-  return std::move(refused).value_or(Admission{});
+  return admission;
 }
 
 }  // namespace mpyd::server

@@ -111,7 +111,8 @@ Result<SyncRequest> parse_sync_request(Bytes message) {
                   .targets_epoch = m.targets_epoch(),
                   .head_version = m.head_version(),
                   .firmware = m.firmware(),
-                  .agent_version = m.agent_version()};
+                  .agent_version = m.agent_version(),
+                  .fleet_generation = m.fleet_generation()};
   MPYD_TRY_ASSIGN(out.abi, read_abi(m.abi()));
   MPYD_TRY_ASSIGN(out.enroll_token_hash, take_token(*m.mutable_enroll_token()));
   MPYD_TRY(read_boards(m, out.boards));

@@ -40,6 +40,7 @@ struct SyncRequest {
   std::optional<Digest> enroll_token_hash;
   std::vector<BoardReport> boards;
   std::vector<DeviceEvent> events;
+  std::uint32_t fleet_generation = 0;  // of the newest fleet key the device holds
 };
 
 // Errors: malformed, limit.

@@ -25,25 +25,28 @@ class WipeOnExit {
 }  // namespace
 
 SyncService::SyncService(Store& store, const TrustService& trust, ResolveService& resolve,
-                         const ExchangeKeyPair& server_key, const Clock& clock)
+                         const ServerKeys& server_keys, const FleetKeys& fleet_keys,
+                         const ServerPlace& place, const Clock& clock)
     : store_(store),
       trust_(trust),
       resolve_(resolve),
-      server_key_(server_key),
-      server_key_id_(key_id(server_key.public_key.bytes())),
+      server_keys_(server_keys),
+      fleet_keys_(fleet_keys),
+      place_(place),
       clock_(clock),
-      content_keys_(store, server_key),
+      content_keys_(store, server_keys),
       shared_keys_(kSharedKeysMax),
       work_(kSyncBytesMax) {}
 
 Result<SyncResult> SyncService::handle(MutableBytes request) {
   MPYD_TRY_ASSIGN(const sync::RequestPrefix prefix,
                   lift(sync::parse_request_prefix(request), "sync"));
-  if (prefix.server_key_id != server_key_id_)
-    return SyncResult{.answer = retired_answer(), .status = sync::Status::refused};
   const Digest request_digest = crypto::sha256(request);
 
   const std::scoped_lock lock(mutex_);
+  follow_server_key();
+  if (prefix.server_key_id != server_key_id_)
+    return SyncResult{.answer = retired_answer(), .status = sync::Status::refused};
   const WipeOnExit wipe_request(request);
   MPYD_TRY(find_shared_key(prefix.device_key));
   MPYD_TRY_ASSIGN(const Bytes message, lift(sync::open_request(request, prefix, *key_), "sync"));
@@ -55,13 +58,22 @@ Result<SyncResult> SyncService::handle(MutableBytes request) {
   return seal(prefix.device_key, answer);
 }
 
+// What was shared with a retired key is forgotten with it.
+void SyncService::follow_server_key() {
+  ServerKeys::Key current = server_keys_.current();
+  if (current == server_key_) return;
+  shared_keys_.clear();
+  server_key_id_ = key_id(current->public_key.bytes());
+  server_key_ = std::move(current);
+}
+
 // Cached only for devices that are let in: strangers must not push fleets out.
 Result<void> SyncService::find_shared_key(const ExchangeKey& device_key) {
   if (const SharedKey* known = shared_keys_.find(device_key)) {
     *key_ = *known;
     return {};
   }
-  if (!crypto::box_key(*server_key_.secret, device_key, *key_))
+  if (!crypto::box_key(*server_key_->secret, device_key, *key_))
     return fail(Errc::malformed, "the device key is of small order");
   return {};
 }
@@ -93,8 +105,9 @@ Result<void> SyncService::answer_to(const ExchangeKey& device_key, Bytes message
     answer.set_message("answer_bytes_max is too small");
     return {};
   }
-  return fill_answer({*view, resolve_, content_keys_}, *request,
-                     request->answer_bytes_max - sync::kAnswerMessageOffset, answer);
+  return fill_answer({*view, resolve_, content_keys_, fleet_keys_, place_}, *request,
+                     admission.retry_slots, request->answer_bytes_max - sync::kAnswerMessageOffset,
+                     answer);
 }
 
 Result<SyncResult> SyncService::seal(const ExchangeKey& device_key, const SyncAnswer& answer) {

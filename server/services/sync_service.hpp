@@ -6,10 +6,12 @@
 #include <string>
 
 #include "protocol/sync/box.hpp"
-#include "server/crypto/key_file.hpp"
 #include "server/services/content_keys.hpp"
+#include "server/services/fleet_keys.hpp"
 #include "server/services/resolve_service.hpp"
 #include "server/services/secret_cache.hpp"
+#include "server/services/server_keys.hpp"
+#include "server/services/server_place.hpp"
 #include "server/services/sync_inventory.hpp"
 #include "server/services/trust_service.hpp"
 
@@ -26,7 +28,8 @@ struct SyncResult {
 class SyncService {
  public:
   SyncService(Store& store, const TrustService& trust, ResolveService& resolve,
-              const ExchangeKeyPair& server_key, const Clock& clock);
+              const ServerKeys& server_keys, const FleetKeys& fleet_keys, const ServerPlace& place,
+              const Clock& clock);
 
   // Opens `request` in place and wipes it. Every answer is sealed to the device, except the one to
   // a key this server does not have, which changes nothing and says so in clear.
@@ -37,6 +40,7 @@ class SyncService {
  private:
   static constexpr std::size_t kSharedKeysMax = 4096;
 
+  void follow_server_key();
   Result<void> find_shared_key(const ExchangeKey& device_key);
   Result<void> answer_to(const ExchangeKey& device_key, Bytes message, SyncAnswer& answer);
   Result<SyncResult> seal(const ExchangeKey& device_key, const SyncAnswer& answer);
@@ -44,11 +48,14 @@ class SyncService {
   Store& store_;
   const TrustService& trust_;
   ResolveService& resolve_;
-  const ExchangeKeyPair& server_key_;
-  KeyId server_key_id_;
+  const ServerKeys& server_keys_;
+  const FleetKeys& fleet_keys_;
+  const ServerPlace& place_;
   const Clock& clock_;
   ContentKeys content_keys_;
-  std::mutex mutex_;  // one exchange at a time: work_ and the keys are shared
+  std::mutex mutex_;            // one exchange at a time: work_ and the keys are shared
+  ServerKeys::Key server_key_;  // the one that shared_keys_ are of
+  KeyId server_key_id_;
   SecretCache<ExchangeKey, SharedKey> shared_keys_;
   Locked<SharedKey> key_;  // of the exchange at hand
   LockedBytes work_;       // where answers are put together and sealed

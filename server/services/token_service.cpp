@@ -49,6 +49,11 @@ Result<Token> find_usable_token(const TokenStore& tokens, const Digest& hash,
   return *token;
 }
 
+Result<void> use_token(TokenStore& tokens, const Token& token, std::uint64_t now_unix_s) {
+  if (token.uses_max != 0) MPYD_TRY(tokens.set_uses(token.hash, token.uses + 1));
+  return tokens.set_used(token.hash, now_unix_s);
+}
+
 Result<TokenService::Created> TokenService::create(const Request& request,
                                                    const std::string& actor) {
   const std::uint64_t now = clock_.now_unix_s();
@@ -56,13 +61,16 @@ Result<TokenService::Created> TokenService::create(const Request& request,
     return fail(Errc::invalid_argument, "a token's name is 1 to 64 of a-z 0-9 . _ -");
   if (request.expires_unix_s != 0 && request.expires_unix_s <= now)
     return fail(Errc::invalid_argument, "the token's expiry is in the past");
+  if (request.needs_approval && !request.scopes.allows(Scopes::enroll))
+    return fail(Errc::invalid_argument, "approval is for tokens that enrol devices: scope enroll");
   Created created{.text = make_token_text()};
   created.token = Token{.hash = hash_token(created.text),
                         .name = request.name,
                         .scopes = request.scopes,
                         .created_unix_s = now,
                         .expires_unix_s = request.expires_unix_s,
-                        .single_use = request.single_use};
+                        .uses_max = request.uses_max,
+                        .needs_approval = request.needs_approval};
   auto stored = store_.write([&](Transaction& tx) -> Result<void> {
     MPYD_TRY(tx.tokens().add(created.token));
     return tx.audit().append(
@@ -86,7 +94,7 @@ Result<void> TokenService::revoke(std::string_view name, const std::string& acto
   });
 }
 
-Result<std::string> TokenService::authorise(std::string_view text, Scopes::Scope needed) {
+Result<TokenService::Bearer> TokenService::authorise(std::string_view text, Scopes::Scope needed) {
   const Digest hash = hash_token(text);
   const std::uint64_t now = clock_.now_unix_s();
   MPYD_TRY_ASSIGN(const Token token, store_.get([&](const Snapshot& s) {
@@ -96,15 +104,29 @@ Result<std::string> TokenService::authorise(std::string_view text, Scopes::Scope
     return fail(Errc::forbidden, "the token '" + token.name + "' has the scopes '" +
                                      token.scopes.text() + "'; this needs '" +
                                      std::string(server::name(needed)) + "'");
-  if (!token.single_use && now < token.last_used_unix_s + kLastUseResolution_s) return token.name;
-  const Result<void> written = store_.write(
-      [&](Transaction& tx) -> Result<void> {
-        MPYD_TRY(find_usable_token(tx.tokens(), hash, now));
-        return tx.tokens().set_used(hash, now);
-      },
-      token.single_use ? Durability::full : Durability::relaxed);
-  MPYD_TRY(written);
-  return token.name;
+  const Bearer bearer{token.name, hash, token.uses_max != 0};
+  if (now < token.last_used_unix_s + kLastUseResolution_s) return bearer;
+  MPYD_TRY(store_.write([&](Transaction& tx) { return tx.tokens().set_used(hash, now); },
+                        Durability::relaxed));
+  return bearer;
+}
+
+Result<void> TokenService::spend(const Bearer& bearer) {
+  if (!bearer.is_limited) return {};
+  const std::uint64_t now = clock_.now_unix_s();
+  return store_.write([&](Transaction& tx) -> Result<void> {
+    MPYD_TRY_ASSIGN(const Token token, find_usable_token(tx.tokens(), bearer.hash, now));
+    return use_token(tx.tokens(), token, now);
+  });
+}
+
+Result<void> TokenService::give_back(const Bearer& bearer) {
+  if (!bearer.is_limited) return {};
+  return store_.write([&](Transaction& tx) -> Result<void> {
+    MPYD_TRY_ASSIGN(const auto token, tx.tokens().find(bearer.hash));
+    if (!token || token->uses == 0) return {};
+    return tx.tokens().set_uses(bearer.hash, token->uses - 1);
+  });
 }
 
 }  // namespace mpyd::server

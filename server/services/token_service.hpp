@@ -16,6 +16,9 @@ Digest hash_token(std::string_view text);
 Result<Token> find_usable_token(const TokenStore& tokens, const Digest& hash,
                                 std::uint64_t now_unix_s);
 
+// Counts one use of a token that find_usable_token returned. Errors: not_found.
+Result<void> use_token(TokenStore& tokens, const Token& token, std::uint64_t now_unix_s);
+
 class TokenService {
  public:
   TokenService(Store& store, const Clock& clock) : store_(store), clock_(clock) {}
@@ -24,20 +27,32 @@ class TokenService {
     std::string name;  // 1..64 of a-z 0-9 . _ -
     Scopes scopes;
     std::uint64_t expires_unix_s = 0;  // 0: never
-    bool single_use = false;
+    std::uint32_t uses_max = 0;        // 0: any number
+    bool needs_approval = false;       // devices it enrols wait for the operator; scope enroll only
   };
   struct Created {
     std::string text;  // secret; cannot be had again
     Token token;
   };
-  // Errors: invalid_argument (name, or expiry in the past), conflict (the name is taken).
+  // Errors: invalid_argument (name, expiry in the past, approval without enroll), conflict (the
+  // name is taken).
   Result<Created> create(const Request& request, const std::string& actor);
   Result<std::vector<Token>> list() const;
   Result<void> revoke(std::string_view name, const std::string& actor);  // not_found
 
-  // Who is it, and may they? Uses up a single-use token.
+  struct Bearer {
+    std::string name;
+    Digest hash;
+    bool is_limited = false;  // its uses are counted
+  };
+  // Who is it, and may they? Uses nothing up.
   // Errors: unauthorised (no such token, expired, used up), forbidden (lacks the scope).
-  Result<std::string> authorise(std::string_view text, Scopes::Scope needed);
+  Result<Bearer> authorise(std::string_view text, Scopes::Scope needed);
+  // Takes one use of a limited token, just before what it is for; nothing for others.
+  // Errors: unauthorised (used up, or gone, meanwhile).
+  Result<void> spend(const Bearer& bearer);
+  // What it was for was refused: the use counts as not taken.
+  Result<void> give_back(const Bearer& bearer);
 
  private:
   Store& store_;

@@ -2,7 +2,6 @@
 
 #include <boost/json.hpp>
 
-#include "protocol/crypto.hpp"
 #include "protocol/trust/verify.hpp"
 
 namespace mpyd::server {
@@ -21,15 +20,29 @@ Result<EntrySet> check_entries(const trust::TargetsHead& head, std::vector<ByteV
 // is an equivocation.
 trust::HeadInForce in_force_of(const TrustView& view) {
   if (!view.head()) return {};
-  const auto document = trust::parse_signed(view.head_document());
-  return {view.head()->epoch, view.head()->version,
-          document ? crypto::sha256(document->body) : Digest{}};
+  return {view.head()->epoch, view.head()->version, trust::body_digest(view.head_document())};
 }
 
 Result<trust::TargetsHead> check_head(const trust::Root& root, trust::HeadInForce in_force,
                                       Bytes signed_head, std::uint64_t now_unix_s) {
   std::vector<std::byte> scratch(trust::kScratchBytes);
   return lift(trust::verify_head(root, in_force, signed_head, now_unix_s, scratch), "targets head");
+}
+
+// The view after `signed_root`. A change of targets keys that leaves the epoch as it was would turn
+// the head in force into one that nobody signed.
+Result<std::shared_ptr<const TrustView>> view_with(const TrustView& old, Bytes signed_root) {
+  std::vector<ByteVector> roots = old.roots();
+  roots.push_back(to_vector(signed_root));
+  std::vector<ByteVector> entries = old.ended_entries();
+  for (std::size_t i = 0; i < old.entries().size(); ++i) entries.push_back(old.entries().bytes(i));
+  ByteVector head = old.head() ? old.head_document() : old.ended_head();
+  auto made = TrustView::make(std::move(roots), std::move(head), std::move(entries));
+  if (!made && old.head())
+    return fail(Errc::conflict,
+                "the targets head in force would not count under this root, and its epoch is the "
+                "same: a root that changes targets keys raises the epoch");
+  return made;
 }
 
 }  // namespace
@@ -44,11 +57,17 @@ Result<std::shared_ptr<const TrustView>> TrustView::make(std::vector<ByteVector>
   view->roots_ = std::move(roots);
   if (head.empty()) return view;
   // A root of a new epoch ends every head before it; then there is none until a new one comes.
-  auto checked = check_head(view->root_, {}, head, 0);
-  if (!checked && checked.error().code == Errc::rollback) return view;
-  if (!checked) return fail(std::move(checked).error());
-  MPYD_TRY_ASSIGN(view->entries_, check_entries(*checked, std::move(entries)));
-  view->head_ = *checked;
+  MPYD_TRY_ASSIGN(const trust::SignedDocument document,
+                  lift(trust::parse_signed(head), "targets head"));
+  MPYD_TRY_ASSIGN(const trust::TargetsHead claimed,
+                  lift(trust::parse_head(document.body), "targets head"));
+  if (claimed.epoch != view->root_.targets_epoch) {
+    view->ended_head_ = std::move(head);
+    view->ended_entries_ = std::move(entries);
+    return view;
+  }
+  MPYD_TRY_ASSIGN(view->head_, check_head(view->root_, {}, head, 0));
+  MPYD_TRY_ASSIGN(view->entries_, check_entries(*view->head_, std::move(entries)));
   view->head_document_ = std::move(head);
   return view;
 }
@@ -110,6 +129,44 @@ Result<TrustService::Accepted> TrustService::replace_targets(Bytes signed_head,
   const std::scoped_lock lock(view_mutex_);
   view_ = fresh;
   return accepted;
+}
+
+Result<TrustService::AcceptedRoot> TrustService::add_root(Bytes signed_root,
+                                                          const std::string& actor,
+                                                          const WithRoot& with_root) {
+  const std::scoped_lock replacing(replace_mutex_);
+  const auto old = view();
+  MPYD_TRY_ASSIGN(const trust::SignedDocument document,
+                  lift(trust::parse_signed(signed_root), "root document"));
+  MPYD_TRY_ASSIGN(const trust::Root claimed,
+                  lift(trust::parse_root(document.body), "root document"));
+  if (claimed.version <= old->root().version) {
+    if (trust::body_digest(old->roots()[claimed.version - 1]) == trust::body_digest(signed_root))
+      return AcceptedRoot{claimed, true};
+    return fail(Errc::equivocation, "another root of version " + std::to_string(claimed.version) +
+                                        " is in force; the next one is version " +
+                                        std::to_string(old->root().version + 1));
+  }
+  std::vector<std::byte> scratch(trust::kScratchBytes);
+  MPYD_TRY_ASSIGN(const trust::Root next,
+                  lift(trust::verify_next_root(old->root(), signed_root, scratch),
+                       "root version " + std::to_string(claimed.version)));
+  const std::uint64_t now = clock_.now_unix_s();
+  if (next.expires_unix_s != 0 && next.expires_unix_s <= now)
+    return fail(Errc::expired, "root version " + std::to_string(next.version) + " has expired");
+  MPYD_TRY_ASSIGN(const auto fresh, view_with(*old, signed_root));
+  const Result<void> written = store_.write([&](Transaction& tx) -> Result<void> {
+    MPYD_TRY_ASSIGN(const std::string detail, with_root(tx, next));
+    MPYD_TRY(tx.trust().add_root(next.version, signed_root));
+    return tx.audit().append(
+        {now, actor, "root",
+         "version " + std::to_string(next.version) + " epoch " + std::to_string(next.targets_epoch),
+         detail});
+  });
+  MPYD_TRY(written);
+  const std::scoped_lock lock(view_mutex_);
+  view_ = fresh;
+  return AcceptedRoot{next, false};
 }
 
 }  // namespace mpyd::server

@@ -1,6 +1,7 @@
 // The trust documents in force: served to devices and clients, replaced by the operator.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -30,6 +31,11 @@ class TrustView {
   const std::optional<trust::TargetsHead>& head() const { return head_; }
   const EntrySet& entries() const { return entries_; }
 
+  // What a root of a new epoch ended: served until a new head comes, so that operators may see what
+  // was in force. Empty otherwise.
+  const ByteVector& ended_head() const { return ended_head_; }
+  const std::vector<ByteVector>& ended_entries() const { return ended_entries_; }
+
   // The serialised EntryProof of a hardware ID, computed once. Errors: not_found.
   Result<ByteVector> proof(const HardwareId& hardware_id) const;
 
@@ -42,6 +48,8 @@ class TrustView {
   ByteVector head_document_;
   std::optional<trust::TargetsHead> head_;
   EntrySet entries_;
+  ByteVector ended_head_;
+  std::vector<ByteVector> ended_entries_;
   mutable std::mutex proofs_mutex_;
   mutable std::map<HardwareId, ByteVector> proofs_;  // at most one per entry
 };
@@ -64,6 +72,19 @@ class TrustService {
   // equivocation (another head of the version in force), those of EntrySet::make.
   Result<Accepted> replace_targets(Bytes signed_head, std::vector<ByteVector> entries,
                                    const std::string& actor);
+
+  // What else is written with a new root, and its audit detail (a JSON object). Called inside the
+  // transaction, before the root is added; its failure undoes all.
+  using WithRoot = std::function<Result<std::string>(Transaction&, const trust::Root& next)>;
+  struct AcceptedRoot {
+    trust::Root root;
+    bool existed = false;  // the same root was there; nothing was written
+  };
+  // Puts root N+1 in force. Errors: those of trust::verify_next_root, expired, equivocation (that
+  // version is in force with another body), rollback, conflict (targets change without a new
+  // epoch), those of `with_root`.
+  Result<AcceptedRoot> add_root(Bytes signed_root, const std::string& actor,
+                                const WithRoot& with_root);
 
  private:
   Store& store_;

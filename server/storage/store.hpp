@@ -90,8 +90,20 @@ class PackageStore {
   };
   virtual Result<std::optional<Part>> find_part(const Digest& digest, std::uint64_t offset,
                                                 std::uint64_t length) const = 0;
+  // Of packages that have one, in the order of their digests, after `after` (all zero: from the
+  // start). Each with the package's head, as find_head.
+  struct KeyBlock {
+    Digest package;
+    ByteVector head;
+    ByteVector key_block;
+  };
+  virtual Result<std::vector<KeyBlock>> key_blocks(const Digest& after,
+                                                   std::size_t count_max) const = 0;
+  virtual Result<std::uint64_t> count_key_blocks() const = 0;
   // Errors: conflict (it is there).
   virtual Result<void> add(const Digest& digest, Bytes bytes, Bytes key_block) = 0;
+  // Errors: not_found.
+  virtual Result<void> set_key_block(const Digest& digest, Bytes key_block) = 0;
 
  protected:
   ~PackageStore() = default;
@@ -104,6 +116,12 @@ class DeviceStore {
   virtual Result<std::uint64_t> count() const = 0;
   // Sorted by slot.
   virtual Result<std::vector<DeviceSlot>> slots(std::string_view id) const = 0;
+  struct SlotPlace {
+    std::string device_id;
+    std::uint32_t slot = 0;
+  };
+  // Of all devices, sorted.
+  virtual Result<std::vector<SlotPlace>> slots_with_error(std::uint32_t error) const = 0;
 
   // Errors: conflict (the id is there).
   virtual Result<void> add(const Device& device) = 0;
@@ -126,10 +144,43 @@ class TokenStore {
   virtual Result<void> add(const Token& token) = 0;
   // Errors: not_found.
   virtual Result<void> set_used(const Digest& hash, std::uint64_t time_unix_s) = 0;
+  virtual Result<void> set_uses(const Digest& hash, std::uint32_t uses) = 0;
   virtual Result<void> remove(std::string_view name) = 0;
 
  protected:
   ~TokenStore() = default;
+};
+
+struct FleetKeyRow {
+  std::uint32_t generation = 0;
+  ExchangeKey public_key;
+  ByteVector sealed_secret;
+  std::uint64_t created_unix_s = 0;
+};
+
+class FleetKeyStore {
+ public:
+  virtual Result<std::vector<FleetKeyRow>> list() const = 0;  // newest first
+
+  // Errors: conflict (the generation is there).
+  virtual Result<void> add(const FleetKeyRow& key) = 0;
+  // Errors: not_found.
+  virtual Result<void> set_sealed_secret(std::uint32_t generation, Bytes sealed_secret) = 0;
+
+ protected:
+  ~FleetKeyStore() = default;
+};
+
+// Single values of the whole server, by name.
+class SettingStore {
+ public:
+  virtual Result<std::optional<std::string>> find(std::string_view name) const = 0;
+
+  virtual Result<void> put(std::string_view name, std::string_view value) = 0;
+  virtual Result<void> remove(std::string_view name) = 0;  // absent is success
+
+ protected:
+  ~SettingStore() = default;
 };
 
 class AuditLog {
@@ -150,6 +201,8 @@ class Transaction {
   virtual PackageStore& packages() = 0;
   virtual DeviceStore& devices() = 0;
   virtual TokenStore& tokens() = 0;
+  virtual FleetKeyStore& fleet_keys() = 0;
+  virtual SettingStore& settings() = 0;
   virtual AuditLog& audit() = 0;
 
  protected:
@@ -165,6 +218,8 @@ class Snapshot {
   const PackageStore& packages() const { return tx_->packages(); }
   const DeviceStore& devices() const { return tx_->devices(); }
   const TokenStore& tokens() const { return tx_->tokens(); }
+  const FleetKeyStore& fleet_keys() const { return tx_->fleet_keys(); }
+  const SettingStore& settings() const { return tx_->settings(); }
   const AuditLog& audit() const { return tx_->audit(); }
 
  private:

@@ -143,9 +143,8 @@ void add_admin(Folder& out) {
   for (const int choice : {2, 3})
     out.add("admin_json", choice, "{" + id + R"(,"version":"1.4.0","abi":"6.3-armv7m"})");
   out.add("admin_json", 4, R"({"public_key":")" + digest + R"(","name":"bench"})");
-  out.add(
-      "admin_json", 5,
-      R"({"name":"ci","scopes":["read","publish"],"expires_unix_s":1900000000,"single_use":true})");
+  out.add("admin_json", 5,
+          R"({"name":"ci","scopes":["read","publish"],"expires_unix_s":1900000000,"uses_max":1})");
   ServerWorld world;
   out.add("admin_json", 6, world.package({}));
   out.add("admin_json", 7, "hardware_id=hat:Meadow%20Instruments:0042&driver_name=thermo");

@@ -43,7 +43,10 @@ class Applications {
                                             .resolve = world_.resolve,
                                             .audit = audit_,
                                             .health = health_,
-                                            .server_key = world_.server_key.public_key});
+                                            .fleet_keys = world_.fleet_keys,
+                                            .place = world_.place,
+                                            .server_keys = world_.server_keys,
+                                            .rotation = world_.rotation});
 };
 
 }  // namespace mpyd::fuzz

@@ -1,3 +1,5 @@
+#include "protocol/limits.hpp"
+#include "server/http/handlers/fields.hpp"
 #include "server/http/handlers/handlers.hpp"
 #include "server/http/json_fields.hpp"
 #include "server/http/json_response.hpp"
@@ -18,18 +20,33 @@ json::object device_json(const Device& device) {
                    {"name", device.name},
                    {"public_key", to_hex(device.public_key.bytes())},
                    {"state", name(device.state)},
-                   {"revoked", device.state == DeviceState::revoked},
+                   {"revoked", device.is_out()},
                    {"enrolled_unix_s", device.enrolled_unix_s},
+                   {"token_name", nullptr},
+                   {"refusals", device.refusals},
+                   {"events_dropped", device.event_drops},
                    {"last_seen_unix_s", nullptr},
                    {"abi", nullptr},
                    {"firmware", nullptr},
                    {"agent_version", nullptr}};
+  if (!device.token_name.empty()) out["token_name"] = device.token_name;
   if (device.last_seen_unix_s == 0) return out;
   out["last_seen_unix_s"] = device.last_seen_unix_s;
   out["abi"] = format_device_abi(device.abi).view();
   out["firmware"] = device.firmware;
   out["agent_version"] = device.agent_version;
   return out;
+}
+
+// What an operator should look at: one phrase, or null.
+json::value trouble_of(const Device& device, const std::vector<std::uint32_t>& quarantined) {
+  std::string text;
+  if (device.refusals >= kRefusalsOfTrouble)
+    text = std::to_string(device.refusals) + " reports with refusals in a row";
+  for (const std::uint32_t slot : quarantined)
+    text += (text.empty() ? "slot " : ", slot ") + std::to_string(slot) + " quarantined";
+  if (text.empty()) return nullptr;
+  return json::string(text);
 }
 
 json::object slot_json(const DeviceSlot& slot) {
@@ -41,7 +58,8 @@ json::object slot_json(const DeviceSlot& slot) {
                    {"error", nullptr},
                    {"eeprom_digest", digest_or_null(slot.eeprom_digest)},
                    {"loaded_digest", digest_or_null(slot.loaded_digest)},
-                   {"since_unix_s", slot.since_unix_s}};
+                   {"since_unix_s", slot.since_unix_s},
+                   {"trying_again", slot.retries != 0}};
   if (!slot.hardware_id.empty()) out["hardware_id"] = slot.hardware_id;
   if (!slot.serial.empty()) out["serial"] = to_hex({slot.serial.begin(), slot.serial.size()});
   if (slot.error != 0) out["error"] = name(static_cast<Errc>(slot.error));
@@ -50,10 +68,16 @@ json::object slot_json(const DeviceSlot& slot) {
 
 }  // namespace
 
-Result<Response> list_devices(const AdminApi& api, Request&) {
+Result<Response> list_devices(const AdminApi& api, Request& request) {
+  const std::string_view state = request.query("state");
   MPYD_TRY_ASSIGN(const auto devices, api.devices.list());
   json::array out;
-  for (const Device& device : devices) out.push_back(device_json(device));
+  for (const auto& [device, quarantined] : devices) {
+    if (!state.empty() && name(device.state) != state) continue;
+    json::object row = device_json(device);
+    row["trouble"] = trouble_of(device, quarantined);
+    out.push_back(std::move(row));
+  }
   return json_response(200, {{"devices", std::move(out)}});
 }
 
@@ -72,7 +96,12 @@ Result<Response> show_device(const AdminApi& api, Request& request) {
   MPYD_TRY_ASSIGN(const auto detail, api.devices.show(request.params[0]));
   json::object out = device_json(detail.device);
   json::array boards;
-  for (const DeviceSlot& slot : detail.slots) boards.push_back(slot_json(slot));
+  std::vector<std::uint32_t> quarantined;
+  for (const DeviceSlot& slot : detail.slots) {
+    boards.push_back(slot_json(slot));
+    if (slot.is_quarantined()) quarantined.push_back(slot.slot);
+  }
+  out["trouble"] = trouble_of(detail.device, quarantined);
   out["boards"] = std::move(boards);
   return json_response(200, out);
 }
@@ -80,6 +109,28 @@ Result<Response> show_device(const AdminApi& api, Request& request) {
 Result<Response> revoke_device(const AdminApi& api, Request& request) {
   MPYD_TRY_ASSIGN(const Device device, api.devices.revoke(request.params[0], request.actor));
   return json_response(200, device_json(device));
+}
+
+Result<Response> approve_device(const AdminApi& api, Request& request) {
+  MPYD_TRY_ASSIGN(const Device device, api.devices.approve(request.params[0], request.actor));
+  return json_response(200, device_json(device));
+}
+
+Result<Response> replace_device(const AdminApi& api, Request& request) {
+  MPYD_TRY_ASSIGN(const auto object, parse_json_object(request.body));
+  JsonFields fields(object);
+  MPYD_TRY_ASSIGN(const std::string by, fields.text("by"));
+  MPYD_TRY(fields.done());
+  MPYD_TRY_ASSIGN(const Device device, api.devices.replace(request.params[0], by, request.actor));
+  return json_response(200, device_json(device));
+}
+
+Result<Response> try_again(const AdminApi& api, Request& request) {
+  MPYD_TRY_ASSIGN(const std::uint64_t slot,
+                  read_number("the slot", request.params[1], kBoardsPerSyncMax - 1));
+  MPYD_TRY(
+      api.devices.try_again(request.params[0], static_cast<std::uint32_t>(slot), request.actor));
+  return Response{.status = 204};
 }
 
 }  // namespace mpyd::server::http::handlers

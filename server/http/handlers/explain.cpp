@@ -28,7 +28,34 @@ json::object chosen_json(const Resolution::Chosen& chosen) {
           {"release", chosen.release},
           {"abi", format_abi(chosen.variant.abi).view()},
           {"digest", to_hex(chosen.variant.digest.bytes())},
-          {"bytes", chosen.variant.package_bytes}};
+          {"bytes", chosen.variant.package_bytes},
+          {"unchecked", chosen.variant.unchecked}};
+}
+
+// What the device last said of its boards of this hardware ID.
+Result<json::array> reported_json(const AdminApi& api, const Request& request,
+                                  const HardwareId& hardware_id) {
+  json::array out;
+  const std::string_view id = request.query("device");
+  if (id.empty()) return out;
+  MPYD_TRY_ASSIGN(const auto detail, api.devices.show(id));
+  for (const DeviceSlot& slot : detail.slots) {
+    if (slot.hardware_id != hardware_id.view()) continue;
+    json::object row{{"slot", slot.slot},
+                     {"revision", slot.revision},
+                     {"state", slot_state_name(slot.state)},
+                     {"error", nullptr},
+                     {"reason", nullptr},
+                     {"loaded_digest", nullptr},
+                     {"since_unix_s", slot.since_unix_s}};
+    if (slot.error != 0) {
+      row["error"] = name(static_cast<Errc>(slot.error));
+      row["reason"] = describe(static_cast<Errc>(slot.error));
+    }
+    if (!slot.loaded_digest.is_zero()) row["loaded_digest"] = to_hex(slot.loaded_digest.bytes());
+    out.push_back(std::move(row));
+  }
+  return out;
 }
 
 }  // namespace
@@ -54,6 +81,7 @@ Result<Response> explain(const AdminApi& api, Request& request) {
   const Resolution& resolution = explanation.resolution;
   json::object body{
       {"chosen", nullptr}, {"message", resolution.message}, {"rejected", std::move(rejected)}};
+  MPYD_TRY_ASSIGN(body["reported"], reported_json(api, request, board.hardware_id));
   if (resolution.chosen)
     body["chosen"] = chosen_json(*resolution.chosen);
   else

@@ -23,6 +23,8 @@ Result<Response> admin_readyz(const AdminApi& api, Request& request);
 Result<Response> status(const AdminApi& api, Request& request);
 Result<Response> trust(const AdminApi& api, Request& request);
 Result<Response> put_targets(const AdminApi& api, Request& request);
+Result<Response> add_root(const AdminApi& api, Request& request);
+Result<Response> next_server_key(const AdminApi& api, Request& request);
 
 // releases.cpp
 Result<Response> list_releases(const AdminApi& api, Request& request);
@@ -39,6 +41,16 @@ Result<Response> list_devices(const AdminApi& api, Request& request);
 Result<Response> enroll_device(const AdminApi& api, Request& request);
 Result<Response> show_device(const AdminApi& api, Request& request);
 Result<Response> revoke_device(const AdminApi& api, Request& request);
+Result<Response> approve_device(const AdminApi& api, Request& request);
+Result<Response> replace_device(const AdminApi& api, Request& request);
+Result<Response> try_again(const AdminApi& api, Request& request);
+
+// fleet.cpp
+Result<Response> list_fleet_keys(const AdminApi& api, Request& request);
+Result<Response> make_fleet_key(const AdminApi& api, Request& request);
+Result<Response> show_device_server(const AdminApi& api, Request& request);
+Result<Response> move_device_server(const AdminApi& api, Request& request);
+Result<Response> cancel_device_server(const AdminApi& api, Request& request);
 
 // tokens.cpp
 Result<Response> list_tokens(const AdminApi& api, Request& request);

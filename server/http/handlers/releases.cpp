@@ -29,7 +29,8 @@ json::object release_json(const Release& release) {
                                     {"digest", to_hex(variant.digest.bytes())},
                                     {"bytes", variant.package_bytes},
                                     {"encryption", encryption_name(variant.encryption)},
-                                    {"withdrawn", variant.withdrawn}});
+                                    {"withdrawn", variant.withdrawn},
+                                    {"unchecked", variant.unchecked}});
   json::object out = release_fields(release);
   out["revision_min"] = release.revision_min;
   out["revision_max"] = release.revision_max;
@@ -82,6 +83,12 @@ Result<MatchQuery> read_match_query(const json::object& object) {
   return query;
 }
 
+Result<Acceptance> read_acceptance(std::string_view text) {
+  if (text.empty() || text == "0") return Acceptance::checked;
+  if (text == "1") return Acceptance::unchecked;
+  return fail(Errc::invalid_argument, "unchecked is 0 or 1");
+}
+
 std::string_view status_name(MatchReport::Status status) {
   constexpr std::array<std::string_view, 3> kNames = {"absent", "same", "differs"};
   return kNames[static_cast<std::size_t>(status)];
@@ -122,12 +129,15 @@ Result<Response> list_releases(const AdminApi& api, Request& request) {
 }
 
 Result<Response> publish(const AdminApi& api, Request& request) {
-  MPYD_TRY_ASSIGN(const PublishReport report, api.publish.publish(request.bytes(), request.actor));
+  MPYD_TRY_ASSIGN(const Acceptance acceptance, read_acceptance(request.query("unchecked")));
+  MPYD_TRY_ASSIGN(const PublishReport report,
+                  api.publish.publish(request.bytes(), request.actor, acceptance));
   json::array packages;
   for (const PublishReport::Item& item : report.items)
     packages.push_back(json::object{{"abi", format_abi(item.variant.abi).view()},
                                     {"digest", to_hex(item.variant.digest.bytes())},
                                     {"bytes", item.variant.package_bytes},
+                                    {"unchecked", item.variant.unchecked},
                                     {"status", item.existed ? "exists" : "stored"}});
   json::object body = release_fields(report.release);
   body["packages"] = std::move(packages);

@@ -10,6 +10,8 @@ namespace {
 
 namespace json = boost::json;
 
+constexpr std::uint64_t kUsesMax = 1'000'000'000;
+
 json::object token_json(const Token& token) {
   json::array scopes;
   const std::string text = token.scopes.text();
@@ -22,9 +24,15 @@ json::object token_json(const Token& token) {
                    {"scopes", std::move(scopes)},
                    {"created_unix_s", token.created_unix_s},
                    {"expires_unix_s", nullptr},
-                   {"single_use", token.single_use},
+                   {"uses_max", nullptr},
+                   {"uses", nullptr},
+                   {"needs_approval", token.needs_approval},
                    {"last_used_unix_s", nullptr}};
   if (token.expires_unix_s != 0) out["expires_unix_s"] = token.expires_unix_s;
+  if (token.uses_max != 0) {
+    out["uses_max"] = token.uses_max;
+    out["uses"] = token.uses;
+  }
   if (token.last_used_unix_s != 0) out["last_used_unix_s"] = token.last_used_unix_s;
   return out;
 }
@@ -47,7 +55,9 @@ Result<Response> create_token(const AdminApi& api, Request& request) {
   MPYD_TRY_ASSIGN(
       const auto expires,
       fields.optional_number("expires_unix_s", std::numeric_limits<std::int64_t>::max()));
-  MPYD_TRY_ASSIGN(wanted.single_use, fields.flag("single_use"));
+  MPYD_TRY_ASSIGN(const auto uses, fields.optional_number("uses_max", kUsesMax));
+  wanted.uses_max = static_cast<std::uint32_t>(uses.value_or(0));
+  MPYD_TRY_ASSIGN(wanted.needs_approval, fields.flag("needs_approval"));
   MPYD_TRY(fields.done());
   std::string names;
   for (const std::string& scope : scopes) names += (names.empty() ? "" : " ") + scope;

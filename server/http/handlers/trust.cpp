@@ -13,7 +13,7 @@ Result<Response> status(const AdminApi& api, Request&) {
   return json_response(200, {{"version", build_version()},
                              {"root_version", view->root().version},
                              {"root_fingerprint", view->root_fingerprint()},
-                             {"server_key", to_hex(api.server_key.bytes())},
+                             {"server_key", to_hex(api.server_keys.current()->public_key.bytes())},
                              {"targets_epoch", view->root().targets_epoch},
                              {"head_version", view->head() ? view->head()->version : 0U},
                              {"releases", releases},
@@ -30,8 +30,14 @@ Result<Response> trust(const AdminApi& api, Request&) {
   boost::json::object body{{"root", to_base64(view->roots().back())},
                            {"roots", std::move(roots)},
                            {"head", nullptr},
-                           {"entries", std::move(entries)}};
+                           {"entries", std::move(entries)},
+                           {"ended", nullptr}};
   if (view->head()) body["head"] = to_base64(view->head_document());
+  if (!view->ended_head().empty()) {
+    boost::json::array ended;
+    for (const ByteVector& entry : view->ended_entries()) ended.emplace_back(to_base64(entry));
+    body["ended"] = {{"head", to_base64(view->ended_head())}, {"entries", std::move(ended)}};
+  }
   return json_response(200, body);
 }
 
@@ -44,6 +50,30 @@ Result<Response> put_targets(const AdminApi& api, Request& request) {
   MPYD_TRY_ASSIGN(const auto accepted,
                   api.trust.replace_targets(head, std::move(entries), request.actor));
   return json_response(200, {{"epoch", accepted.epoch}, {"version", accepted.version}});
+}
+
+Result<Response> add_root(const AdminApi& api, Request& request) {
+  MPYD_TRY_ASSIGN(const auto object, parse_json_object(request.body));
+  JsonFields fields(object);
+  MPYD_TRY_ASSIGN(const ByteVector root, fields.base64("root"));
+  MPYD_TRY(fields.done());
+  MPYD_TRY_ASSIGN(const RotationReport report, api.rotation.accept_root(root, request.actor));
+  return json_response(200, {{"version", report.root.version},
+                             {"epoch", report.root.targets_epoch},
+                             {"server_key", to_hex(report.root.server_key.bytes())},
+                             {"existed", report.existed},
+                             {"new_server_key", report.new_server_key},
+                             {"key_blocks", report.rewrapped.changed},
+                             {"damaged", report.rewrapped.damaged}});
+}
+
+Result<Response> next_server_key(const AdminApi& api, Request& request) {
+  MPYD_TRY_ASSIGN(const auto object, parse_json_object(request.body));
+  MPYD_TRY(JsonFields(object).done());
+  MPYD_TRY_ASSIGN(const NextServerKey next, api.rotation.next_server_key(request.actor));
+  return json_response(200, {{"public_key", to_hex(next.public_key.bytes())},
+                             {"existed", next.existed},
+                             {"key_blocks", next.key_blocks}});
 }
 
 }  // namespace mpyd::server::http::handlers

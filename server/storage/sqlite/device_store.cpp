@@ -4,17 +4,32 @@
 namespace mpyd::server::sqlite {
 namespace {
 
-#define MPYD_DEVICE_COLUMNS                                      \
-  "id, public_key, name, state, enrolled_unix_s, last_counter, " \
-  "last_seen_unix_s, " MPYD_ABI_COLUMNS ", core, firmware, agent_version"
+#define MPYD_DEVICE_COLUMNS                                             \
+  "id, public_key, name, state, enrolled_unix_s, last_counter, "        \
+  "last_seen_unix_s, " MPYD_ABI_COLUMNS                                 \
+  ", core, firmware, agent_version, token_name, refusals, event_hour, " \
+  "event_rows, event_drops"
+
+// Whatever this mpyd does not know gets nothing.
+DeviceState read_state(std::int64_t number) {
+  switch (number) {
+    case 0:
+      return DeviceState::enrolled;
+    case 2:
+      return DeviceState::waiting;
+    case 3:
+      return DeviceState::replaced;
+    default:
+      return DeviceState::revoked;
+  }
+}
 
 Result<Device> read_device(const Statement& row) {
   Device out;
   out.id = row.text(0);
   MPYD_TRY_ASSIGN(out.public_key, ExchangeKey::from(row.blob(1)));
   out.name = row.text(2);
-  // Whatever is not plainly enrolled gets nothing.
-  out.state = row.integer(3) == 0 ? DeviceState::enrolled : DeviceState::revoked;
+  out.state = read_state(row.integer(3));
   out.enrolled_unix_s = row.u64(4);
   out.last_counter = row.u64(5);
   out.last_seen_unix_s = row.u64(6);
@@ -22,6 +37,11 @@ Result<Device> read_device(const Statement& row) {
   out.abi.core = static_cast<Arch>(row.u8(7 + kAbiColumns));
   out.firmware = row.text(15);
   out.agent_version = row.text(16);
+  out.token_name = row.text(17);
+  out.refusals = row.u32(18);
+  out.event_hour = row.u64(19);
+  out.event_rows = row.u32(20);
+  out.event_drops = row.u32(21);
   return out;
 }
 
@@ -44,6 +64,7 @@ Result<DeviceSlot> read_slot(const Statement& row) {
   MPYD_TRY_ASSIGN(out.eeprom_digest, read_digest(row.blob(6)));
   MPYD_TRY_ASSIGN(out.loaded_digest, read_digest(row.blob(7)));
   out.since_unix_s = row.u64(8);
+  out.retries = row.u32(9);
   return out;
 }
 
@@ -56,7 +77,12 @@ void bind_fields(Statement& statement, const Device& device) {
   bind_abi(statement, device.abi)
       .bind(static_cast<std::uint32_t>(device.abi.core))
       .bind(std::string_view(device.firmware))
-      .bind(std::string_view(device.agent_version));
+      .bind(std::string_view(device.agent_version))
+      .bind(std::string_view(device.token_name))
+      .bind(device.refusals)
+      .bind(device.event_hour)
+      .bind(device.event_rows)
+      .bind(device.event_drops);
 }
 
 }  // namespace
@@ -92,7 +118,7 @@ Result<std::uint64_t> SqliteDeviceStore::count() const {
 Result<std::vector<DeviceSlot>> SqliteDeviceStore::slots(std::string_view id) const {
   MPYD_TRY_ASSIGN(Statement rows,
                   connection_.prepare("SELECT slot, hardware_id, revision, serial, state, error, "
-                                      "eeprom_digest, loaded_digest, since_unix_s "
+                                      "eeprom_digest, loaded_digest, since_unix_s, retries "
                                       "FROM device_slots WHERE device_id = ? ORDER BY slot"));
   rows.bind(id);
   std::vector<DeviceSlot> out;
@@ -104,13 +130,28 @@ Result<std::vector<DeviceSlot>> SqliteDeviceStore::slots(std::string_view id) co
   }
 }
 
+Result<std::vector<DeviceStore::SlotPlace>> SqliteDeviceStore::slots_with_error(
+    std::uint32_t error) const {
+  MPYD_TRY_ASSIGN(Statement rows,
+                  connection_.prepare("SELECT device_id, slot FROM device_slots WHERE error = ? "
+                                      "ORDER BY device_id, slot"));
+  rows.bind(error);
+  std::vector<SlotPlace> out;
+  while (true) {
+    MPYD_TRY_ASSIGN(const bool more, rows.step());
+    if (!more) return out;
+    out.push_back({std::string(rows.text(0)), rows.u32(1)});
+  }
+}
+
 Result<void> SqliteDeviceStore::add(const Device& device) {
   MPYD_TRY_ASSIGN(
       Statement insert,
       connection_.prepare(
           "INSERT INTO devices (name, state, last_counter, last_seen_unix_s, " MPYD_ABI_COLUMNS
-          ", core, firmware, agent_version, id, public_key, enrolled_unix_s) "
-          "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+          ", core, firmware, agent_version, token_name, refusals, event_hour, event_rows, "
+          "event_drops, id, public_key, enrolled_unix_s) "
+          "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
   bind_fields(insert, device);
   return insert.bind(std::string_view(device.id))
       .bind(device.public_key.bytes())
@@ -124,7 +165,9 @@ Result<void> SqliteDeviceStore::update(const Device& device) {
       connection_.prepare("UPDATE devices SET name = ?, state = ?, last_counter = ?, "
                           "last_seen_unix_s = ?, mpy_version = ?, sub_version = ?, arch = ?, "
                           "arch_flags = ?, small_int_bits = ?, float_abi = ?, object_repr = ?, "
-                          "core = ?, firmware = ?, agent_version = ? WHERE id = ?"));
+                          "core = ?, firmware = ?, agent_version = ?, token_name = ?, "
+                          "refusals = ?, event_hour = ?, event_rows = ?, event_drops = ? "
+                          "WHERE id = ?"));
   bind_fields(update, device);
   MPYD_TRY(update.bind(std::string_view(device.id)).run());
   if (connection_.changes() == 0) return fail(Errc::not_found, "there is no device " + device.id);
@@ -135,8 +178,8 @@ Result<void> SqliteDeviceStore::put_slot(std::string_view id, const DeviceSlot& 
   MPYD_TRY_ASSIGN(Statement insert,
                   connection_.prepare("INSERT OR REPLACE INTO device_slots (device_id, slot, "
                                       "hardware_id, revision, serial, state, error, eeprom_digest, "
-                                      "loaded_digest, since_unix_s) "
-                                      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+                                      "loaded_digest, since_unix_s, retries) "
+                                      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
   return insert.bind(id)
       .bind(slot.slot)
       .bind(std::string_view(slot.hardware_id))
@@ -147,6 +190,7 @@ Result<void> SqliteDeviceStore::put_slot(std::string_view id, const DeviceSlot& 
       .bind(optional_digest(slot.eeprom_digest))
       .bind(optional_digest(slot.loaded_digest))
       .bind(slot.since_unix_s)
+      .bind(slot.retries)
       .run();
 }
 

@@ -38,6 +38,41 @@ Result<std::optional<PackageStore::Part>> SqlitePackageStore::find_part(
   return Part{to_vector(rows.blob(0)), rows.u64(1)};
 }
 
+Result<std::vector<PackageStore::KeyBlock>> SqlitePackageStore::key_blocks(
+    const Digest& after, std::size_t count_max) const {
+  MPYD_TRY_ASSIGN(Statement rows,
+                  connection_.prepare("SELECT digest, substr(bytes, 1, ?), key_block FROM packages "
+                                      "WHERE digest > ? AND length(key_block) > 0 "
+                                      "ORDER BY digest LIMIT ?"));
+  rows.bind(std::uint64_t{kPackageHeadBytesMax}).bind(after.bytes()).bind(std::uint64_t{count_max});
+  std::vector<KeyBlock> out;
+  while (true) {
+    MPYD_TRY_ASSIGN(const bool more, rows.step());
+    if (!more) return out;
+    KeyBlock& next = out.emplace_back();
+    MPYD_TRY_ASSIGN(next.package, lift(Digest::from(rows.blob(0)), "a stored package's digest"));
+    next.head = to_vector(rows.blob(1));
+    next.key_block = to_vector(rows.blob(2));
+  }
+}
+
+Result<std::uint64_t> SqlitePackageStore::count_key_blocks() const {
+  MPYD_TRY_ASSIGN(Statement rows,
+                  connection_.prepare("SELECT count(*) FROM packages WHERE length(key_block) > 0"));
+  MPYD_TRY(rows.step());
+  return rows.u64(0);
+}
+
+Result<void> SqlitePackageStore::set_key_block(const Digest& digest, Bytes key_block) {
+  {
+    MPYD_TRY_ASSIGN(Statement update,
+                    connection_.prepare("UPDATE packages SET key_block = ? WHERE digest = ?"));
+    MPYD_TRY(update.bind(key_block).bind(digest.bytes()).run());
+  }
+  if (connection_.changes() == 0) return fail(Errc::not_found, "there is no such package");
+  return {};
+}
+
 Result<void> SqlitePackageStore::add(const Digest& digest, Bytes bytes, Bytes key_block) {
   MPYD_TRY_ASSIGN(
       Statement insert,

@@ -24,6 +24,7 @@ Result<Variant> read_variant(const Statement& row) {
   out.package_bytes = row.u32(8);
   out.encryption = row.u8(9) == 0 ? Encryption::none : Encryption::secretstream;
   out.withdrawn = row.u8(10) != 0;
+  out.unchecked = row.u8(11) != 0;
   return out;
 }
 
@@ -69,11 +70,11 @@ Result<std::vector<Release>> SqliteReleaseStore::read_rows(Statement& rows) cons
 }
 
 Result<void> SqliteReleaseStore::read_variants(std::int64_t release_id, Release& release) const {
-  MPYD_TRY_ASSIGN(
-      Statement rows,
-      connection_.prepare("SELECT " MPYD_ABI_COLUMNS
-                          ", digest, package_bytes, encryption, withdrawn FROM variants "
-                          "WHERE release_id = ? ORDER BY abi_text"));
+  MPYD_TRY_ASSIGN(Statement rows,
+                  connection_.prepare("SELECT " MPYD_ABI_COLUMNS
+                                      ", digest, package_bytes, encryption, withdrawn, unchecked "
+                                      "FROM variants "
+                                      "WHERE release_id = ? ORDER BY abi_text"));
   rows.bind(release_id);
   while (true) {
     MPYD_TRY_ASSIGN(const bool more, rows.step());
@@ -108,14 +109,15 @@ Result<void> SqliteReleaseStore::add_variant(const Release& release, const Varia
   const AbiText abi_text = format_abi(variant.abi);
   MPYD_TRY_ASSIGN(
       Statement insert,
-      connection_.prepare(
-          "INSERT INTO variants (release_id, abi_text, " MPYD_ABI_COLUMNS
-          ", digest, package_bytes, encryption) SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? "
-          "FROM releases WHERE hardware_id = ? AND release = ?"));
+      connection_.prepare("INSERT INTO variants (release_id, abi_text, " MPYD_ABI_COLUMNS
+                          ", digest, package_bytes, encryption, unchecked) "
+                          "SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? "
+                          "FROM releases WHERE hardware_id = ? AND release = ?"));
   MPYD_TRY(bind_abi(insert.bind(abi_text.view()), variant.abi)
                .bind(variant.digest.bytes())
                .bind(variant.package_bytes)
                .bind(static_cast<std::uint32_t>(variant.encryption))
+               .bind(std::uint32_t{variant.unchecked ? 1U : 0U})
                .bind(release.hardware_id.view())
                .bind(release.release)
                .run());

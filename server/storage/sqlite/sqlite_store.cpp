@@ -21,12 +21,16 @@ class SqliteTransaction final : public Transaction {
         packages_(connection),
         devices_(connection),
         tokens_(connection),
+        fleet_keys_(connection),
+        settings_(connection),
         audit_(connection) {}
   TrustStore& trust() override { return trust_; }
   ReleaseStore& releases() override { return releases_; }
   PackageStore& packages() override { return packages_; }
   DeviceStore& devices() override { return devices_; }
   TokenStore& tokens() override { return tokens_; }
+  FleetKeyStore& fleet_keys() override { return fleet_keys_; }
+  SettingStore& settings() override { return settings_; }
   AuditLog& audit() override { return audit_; }
 
  private:
@@ -35,6 +39,8 @@ class SqliteTransaction final : public Transaction {
   SqlitePackageStore packages_;
   SqliteDeviceStore devices_;
   SqliteTokenStore tokens_;
+  SqliteFleetKeyStore fleet_keys_;
+  SqliteSettingStore settings_;
   SqliteAuditLog audit_;
 };
 

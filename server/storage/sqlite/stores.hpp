@@ -44,7 +44,11 @@ class SqlitePackageStore final : public PackageStore {
   Result<std::optional<StoredPackage>> find_head(const Digest& digest) const override;
   Result<std::optional<Part>> find_part(const Digest& digest, std::uint64_t offset,
                                         std::uint64_t length) const override;
+  Result<std::vector<KeyBlock>> key_blocks(const Digest& after,
+                                           std::size_t count_max) const override;
+  Result<std::uint64_t> count_key_blocks() const override;
   Result<void> add(const Digest& digest, Bytes bytes, Bytes key_block) override;
+  Result<void> set_key_block(const Digest& digest, Bytes key_block) override;
 
  private:
   Connection& connection_;
@@ -57,6 +61,7 @@ class SqliteDeviceStore final : public DeviceStore {
   Result<std::vector<Device>> list(std::size_t count_max) const override;
   Result<std::uint64_t> count() const override;
   Result<std::vector<DeviceSlot>> slots(std::string_view id) const override;
+  Result<std::vector<SlotPlace>> slots_with_error(std::uint32_t error) const override;
   Result<void> add(const Device& device) override;
   Result<void> update(const Device& device) override;
   Result<void> put_slot(std::string_view id, const DeviceSlot& slot) override;
@@ -73,6 +78,29 @@ class SqliteTokenStore final : public TokenStore {
   Result<std::vector<Token>> list() const override;
   Result<void> add(const Token& token) override;
   Result<void> set_used(const Digest& hash, std::uint64_t time_unix_s) override;
+  Result<void> set_uses(const Digest& hash, std::uint32_t uses) override;
+  Result<void> remove(std::string_view name) override;
+
+ private:
+  Connection& connection_;
+};
+
+class SqliteFleetKeyStore final : public FleetKeyStore {
+ public:
+  explicit SqliteFleetKeyStore(Connection& connection) : connection_(connection) {}
+  Result<std::vector<FleetKeyRow>> list() const override;
+  Result<void> add(const FleetKeyRow& key) override;
+  Result<void> set_sealed_secret(std::uint32_t generation, Bytes sealed_secret) override;
+
+ private:
+  Connection& connection_;
+};
+
+class SqliteSettingStore final : public SettingStore {
+ public:
+  explicit SqliteSettingStore(Connection& connection) : connection_(connection) {}
+  Result<std::optional<std::string>> find(std::string_view name) const override;
+  Result<void> put(std::string_view name, std::string_view value) override;
   Result<void> remove(std::string_view name) override;
 
  private:

@@ -3,6 +3,10 @@
 namespace mpyd::server::sqlite {
 namespace {
 
+#define MPYD_TOKEN_COLUMNS                                                                 \
+  "hash, name, scopes, created_unix_s, expires_unix_s, last_used_unix_s, uses_max, uses, " \
+  "needs_approval"
+
 Result<Token> read_token(const Statement& row) {
   Token out;
   MPYD_TRY_ASSIGN(out.hash, Digest::from(row.blob(0)));
@@ -10,8 +14,10 @@ Result<Token> read_token(const Statement& row) {
   MPYD_TRY_ASSIGN(out.scopes, Scopes::parse(row.text(2)));
   out.created_unix_s = row.u64(3);
   out.expires_unix_s = row.u64(4);
-  out.single_use = row.integer(5) != 0;
-  out.last_used_unix_s = row.u64(6);
+  out.last_used_unix_s = row.u64(5);
+  out.uses_max = row.u32(6);
+  out.uses = row.u32(7);
+  out.needs_approval = row.integer(8) != 0;
   return out;
 }
 
@@ -19,8 +25,7 @@ Result<Token> read_token(const Statement& row) {
 
 Result<std::optional<Token>> SqliteTokenStore::find(const Digest& hash) const {
   MPYD_TRY_ASSIGN(Statement rows,
-                  connection_.prepare("SELECT hash, name, scopes, created_unix_s, expires_unix_s, "
-                                      "single_use, last_used_unix_s FROM tokens WHERE hash = ?"));
+                  connection_.prepare("SELECT " MPYD_TOKEN_COLUMNS " FROM tokens WHERE hash = ?"));
   rows.bind(hash.bytes());
   MPYD_TRY_ASSIGN(const bool found, rows.step());
   if (!found) return std::nullopt;
@@ -29,8 +34,7 @@ Result<std::optional<Token>> SqliteTokenStore::find(const Digest& hash) const {
 
 Result<std::vector<Token>> SqliteTokenStore::list() const {
   MPYD_TRY_ASSIGN(Statement rows,
-                  connection_.prepare("SELECT hash, name, scopes, created_unix_s, expires_unix_s, "
-                                      "single_use, last_used_unix_s FROM tokens ORDER BY name"));
+                  connection_.prepare("SELECT " MPYD_TOKEN_COLUMNS " FROM tokens ORDER BY name"));
   std::vector<Token> out;
   while (true) {
     MPYD_TRY_ASSIGN(const bool more, rows.step());
@@ -42,15 +46,17 @@ Result<std::vector<Token>> SqliteTokenStore::list() const {
 
 Result<void> SqliteTokenStore::add(const Token& token) {
   const std::string scopes = token.scopes.text();
-  MPYD_TRY_ASSIGN(Statement insert,
-                  connection_.prepare("INSERT INTO tokens (hash, name, scopes, created_unix_s, "
-                                      "expires_unix_s, single_use) VALUES (?, ?, ?, ?, ?, ?)"));
+  MPYD_TRY_ASSIGN(Statement insert, connection_.prepare("INSERT INTO tokens (" MPYD_TOKEN_COLUMNS
+                                                        ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"));
   return insert.bind(token.hash.bytes())
       .bind(std::string_view(token.name))
       .bind(std::string_view(scopes))
       .bind(token.created_unix_s)
       .bind(token.expires_unix_s)
-      .bind(std::uint32_t{token.single_use ? 1U : 0U})
+      .bind(token.last_used_unix_s)
+      .bind(token.uses_max)
+      .bind(token.uses)
+      .bind(std::uint32_t{token.needs_approval ? 1U : 0U})
       .run();
 }
 
@@ -58,6 +64,14 @@ Result<void> SqliteTokenStore::set_used(const Digest& hash, std::uint64_t time_u
   MPYD_TRY_ASSIGN(Statement update,
                   connection_.prepare("UPDATE tokens SET last_used_unix_s = ? WHERE hash = ?"));
   MPYD_TRY(update.bind(time_unix_s).bind(hash.bytes()).run());
+  if (connection_.changes() == 0) return fail(Errc::not_found, "there is no such token");
+  return {};
+}
+
+Result<void> SqliteTokenStore::set_uses(const Digest& hash, std::uint32_t uses) {
+  MPYD_TRY_ASSIGN(Statement update,
+                  connection_.prepare("UPDATE tokens SET uses = ? WHERE hash = ?"));
+  MPYD_TRY(update.bind(uses).bind(hash.bytes()).run());
   if (connection_.changes() == 0) return fail(Errc::not_found, "there is no such token");
   return {};
 }

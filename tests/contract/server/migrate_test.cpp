@@ -45,7 +45,28 @@ TEST_CASE("schema.sql says what the migrations make") {
   const auto migrated = open(directory.file("migrated.db"));
   REQUIRE(migrate(*migrated));
   CHECK(schema_of(*fresh) == schema_of(*migrated));
-  CHECK(schema_of(*fresh).size() >= 11);
+  CHECK(schema_of(*fresh).size() >= 12);
+}
+
+TEST_CASE("a token for one use stays one when its database is migrated, used or not") {
+  const test::TemporaryDirectory directory;
+  const auto connection = open(directory.file("mpyd.db"));
+  REQUIRE(connection->execute(migrations()[0].sql));
+  REQUIRE(connection->execute(
+      "PRAGMA user_version = 1;"
+      "INSERT INTO tokens (hash, name, scopes, created_unix_s, single_use, last_used_unix_s) "
+      "VALUES (zeroblob(32), 'fresh', 'read', 1, 1, 0), (randomblob(32), 'used', 'read', 1, 1, 9), "
+      "(randomblob(32), 'any', 'read', 1, 0, 9)"));
+  REQUIRE(
+      connection->execute(("PRAGMA application_id = " + std::to_string(kApplicationId)).c_str()));
+  REQUIRE(migrate(*connection));
+  Statement rows =
+      connection->prepare("SELECT name, uses_max, uses FROM tokens ORDER BY name").value();
+  std::string found;
+  while (rows.step().value())
+    found += std::string(rows.text(0)) + " " + std::to_string(rows.integer(1)) + " " +
+             std::to_string(rows.integer(2)) + "; ";
+  CHECK(found == "any 0 0; fresh 1 0; used 1 1; ");
 }
 
 TEST_CASE("migrating twice changes nothing") {

@@ -45,7 +45,8 @@ Variant variant(std::string_view abi, std::uint64_t seed) {
   Variant out{.abi = parse_abi(abi).value(),
               .digest = test::random_fixed<Digest>(seed),
               .package_bytes = 4000,
-              .encryption = Encryption::none};
+              .encryption = Encryption::none,
+              .unchecked = seed == 1};
   out.abi.small_int_bits = 31;
   return out;
 }
@@ -174,6 +175,8 @@ TEST_CASE("every store keeps its promises") {
     CHECK(first.variants[0].abi == variant("6.3-rv32imc-zba", 1).abi);
     CHECK(first.variants[0].digest == variant("6-any", 1).digest);
     CHECK(first.variants[0].encryption == Encryption::none);
+    CHECK(first.variants[0].unchecked);
+    CHECK_FALSE(found[0].variants[0].unchecked);
     CHECK(get(*store, [](const Snapshot& s) {
             return s.releases().list({.hardware_id = hardware("hat:W:0001")});
           }).size() == 1);
@@ -254,8 +257,17 @@ TEST_CASE("every store keeps its promises") {
     d.abi = parse_abi("6.3-armv7emsp").value();
     d.abi.core = Arch::armv7em;
     d.firmware = "v1.25 \"quoted\"";
-    DeviceSlot slot{
-        .slot = 3, .hardware_id = "hat:V:0001", .revision = 7, .state = 5, .since_unix_s = 9};
+    d.token_name = "fleet-1";
+    d.refusals = 4;
+    d.event_hour = 500'000;
+    d.event_rows = 300;
+    d.event_drops = 12;
+    DeviceSlot slot{.slot = 3,
+                    .hardware_id = "hat:V:0001",
+                    .revision = 7,
+                    .state = 5,
+                    .since_unix_s = 9,
+                    .retries = 2};
     slot.serial.push_back(std::byte{0});
     slot.loaded_digest = test::random_fixed<Digest>(2);
     REQUIRE(write([&](Transaction& tx) -> Result<void> {
@@ -270,15 +282,85 @@ TEST_CASE("every store keeps its promises") {
     CHECK(found->last_counter == 1ULL << 62);
     CHECK(found->abi == d.abi);
     CHECK(found->firmware == d.firmware);
+    CHECK(found->token_name == "fleet-1");
+    CHECK(found->refusals == 4);
+    CHECK(found->event_hour == 500'000);
+    CHECK(found->event_rows == 300);
+    CHECK(found->event_drops == 12);
     const auto slots = get(*store, [&](const Snapshot& s) { return s.devices().slots(d.id); });
     REQUIRE(slots.size() == 1);
     CHECK(slots[0].same_as(slot));
     CHECK(slots[0].since_unix_s == 9);
+    CHECK(slots[0].retries == 2);
     REQUIRE(write([&](Transaction& tx) { return tx.devices().remove_slot(d.id, 3); }));
     CHECK(get(*store, [&](const Snapshot& s) { return s.devices().slots(d.id); }).empty());
     CHECK(
         write([&](Transaction& tx) { return tx.devices().update(device("none")); }).error().code ==
         Errc::not_found);
+  }
+
+  DYNAMIC_SECTION(backend.name << ": a device's state is read back as it was written") {
+    for (const DeviceState state : {DeviceState::enrolled, DeviceState::revoked,
+                                    DeviceState::waiting, DeviceState::replaced}) {
+      Device d = device("dev-" + std::string(name(state)));
+      d.public_key = test::random_fixed<ExchangeKey>(static_cast<std::uint64_t>(state) + 20);
+      d.state = state;
+      REQUIRE(write([&](Transaction& tx) { return tx.devices().add(d); }));
+      CHECK(get(*store, [&](const Snapshot& s) { return s.devices().find(d.id); })->state == state);
+    }
+  }
+
+  DYNAMIC_SECTION(backend.name << ": slots are found by their error, over all devices") {
+    REQUIRE(write([&](Transaction& tx) -> Result<void> {
+      Device b = device("b");
+      b.public_key = test::random_fixed<ExchangeKey>(6);
+      MPYD_TRY(tx.devices().add(b));
+      MPYD_TRY(tx.devices().add(device("a")));
+      MPYD_TRY(tx.devices().put_slot("b", {.slot = 1, .error = 84}));
+      MPYD_TRY(tx.devices().put_slot("b", {.slot = 2, .error = 20}));
+      return tx.devices().put_slot("a", {.slot = 7, .error = 84});
+    }));
+    const auto places =
+        get(*store, [](const Snapshot& s) { return s.devices().slots_with_error(84); });
+    REQUIRE(places.size() == 2);
+    CHECK(places[0].device_id == "a");
+    CHECK(places[0].slot == 7);
+    CHECK(places[1].slot == 1);
+  }
+
+  DYNAMIC_SECTION(backend.name << ": fleet keys come newest first, and none is replaced") {
+    const auto key = [](std::uint32_t generation) {
+      return FleetKeyRow{generation, test::random_fixed<ExchangeKey>(generation),
+                         to_vector(as_bytes("sealed")), 5};
+    };
+    for (const std::uint32_t generation : {1U, 2U})
+      REQUIRE(write([&](Transaction& tx) { return tx.fleet_keys().add(key(generation)); }));
+    CHECK(write([&](Transaction& tx) { return tx.fleet_keys().add(key(2)); }).error().code ==
+          Errc::conflict);
+    REQUIRE(write(
+        [](Transaction& tx) { return tx.fleet_keys().set_sealed_secret(1, as_bytes("anew")); }));
+    const auto keys = get(*store, [](const Snapshot& s) { return s.fleet_keys().list(); });
+    REQUIRE(keys.size() == 2);
+    CHECK(keys[0].generation == 2);
+    CHECK(keys[1].public_key == key(1).public_key);
+    CHECK(as_text(keys[1].sealed_secret) == "anew");
+    CHECK(keys[1].created_unix_s == 5);
+    CHECK(write([](Transaction& tx) { return tx.fleet_keys().set_sealed_secret(9, as_bytes("x")); })
+              .error()
+              .code == Errc::not_found);
+  }
+
+  DYNAMIC_SECTION(backend.name << ": settings are found by name, replaced and removed") {
+    const auto find = [&] {
+      return get(*store, [](const Snapshot& s) { return s.settings().find("place"); });
+    };
+    CHECK_FALSE(find());
+    for (const char* value : {"a:1", "b:2"})
+      REQUIRE(write([&](Transaction& tx) { return tx.settings().put("place", value); }));
+    CHECK(find() == "b:2");
+    REQUIRE(write([](Transaction& tx) { return tx.settings().remove("place"); }));
+    REQUIRE(write([](Transaction& tx) { return tx.settings().remove("place"); }));
+    CHECK_FALSE(find());
   }
 
   DYNAMIC_SECTION(backend.name << ": tokens are found by hash and removed by name") {
@@ -287,13 +369,19 @@ TEST_CASE("every store keeps its promises") {
                       .scopes = Scopes::parse("read publish").value(),
                       .created_unix_s = 1,
                       .expires_unix_s = 2,
-                      .single_use = true};
+                      .uses_max = 3,
+                      .needs_approval = true};
     REQUIRE(write([&](Transaction& tx) { return tx.tokens().add(token); }));
-    REQUIRE(write([&](Transaction& tx) { return tx.tokens().set_used(token.hash, 77); }));
+    REQUIRE(write([&](Transaction& tx) -> Result<void> {
+      MPYD_TRY(tx.tokens().set_used(token.hash, 77));
+      return tx.tokens().set_uses(token.hash, 2);
+    }));
     const auto found = get(*store, [&](const Snapshot& s) { return s.tokens().find(token.hash); });
     REQUIRE(found);
     CHECK(found->scopes == token.scopes);
-    CHECK(found->single_use);
+    CHECK(found->uses_max == 3);
+    CHECK(found->uses == 2);
+    CHECK(found->needs_approval);
     CHECK(found->last_used_unix_s == 77);
     REQUIRE(write([](Transaction& tx) { return tx.tokens().remove("ci"); }));
     CHECK(write([](Transaction& tx) { return tx.tokens().remove("ci"); }).error().code ==

@@ -310,6 +310,39 @@ class Devices(ServerTest):
         self.assertTrue(self.admin_json("device", "list")["devices"][0]["revoked"])
         self.admin_fails(NOT_FOUND, "device", "show", "00" * 16)
 
+    def test_a_fleet_file_says_how_many_it_enrols_and_carries_policy(self):
+        self.server.delegate()
+        base = ["device", "provision", "--fleet", "--root", self.server.root, "--device-server", "127.0.0.1:8780"]
+        out = self.folder / "fleet.mpyd"
+        self.admin_fails(USAGE, *base, "--out", out, saying="--uses")
+        said = self.admin_json(*base, "--out", out, "--uses", 3, "--name", "line", "--approve", "--with-policy", HARDWARE_ID,
+                               "--after-expiry", "keep")
+        self.assert_secret(out)
+        self.assertEqual((said["name"], said["uses_max"], said["needs_approval"]), ("line", 3, True))
+        self.assertNotIn("token", said)
+        self.assertIn(HARDWARE_ID.encode(), out.read_bytes())
+        listed = next(t for t in self.admin_json("token", "list")["tokens"] if t["name"] == "line")
+        self.assertEqual((listed["scopes"], listed["uses"]), (["enroll"], 0))
+        # The token in the file cannot be had again: it is not overwritten, and no other is made.
+        self.admin_fails(CONFLICT, *base, "--out", out, "--uses", 3)
+        self.admin_fails(NOT_FOUND, *base, "--out", self.folder / "x", "--uses", 3, "--with-policy", "hat:Nobody:0001")
+        self.assertEqual(sum(t["scopes"] == ["enroll"] for t in self.admin_json("token", "list")["tokens"]), 1)
+        self.admin_fails(USAGE, "device", "provision", "--uses", 3, "--name", "x", "--out", self.folder / "y", "--root",
+                         self.server.root, "--device-server", "127.0.0.1:8780", saying="--fleet")
+
+    def test_a_dead_device_is_replaced(self):
+        old, new = self.provision("press-7"), self.provision("spare", "identity2")
+        self.assertEqual(self.admin_json("device", "replace", old["id"], new["id"])["name"], "press-7")
+        states = {d["id"]: d["state"] for d in self.admin_json("device", "list")["devices"]}
+        self.assertEqual(states, {old["id"]: "replaced", new["id"]: "enrolled"})
+
+    def test_devices_are_told_of_another_place(self):
+        self.assertIsNone(self.admin_json("device", "move")["host"])
+        self.assertEqual(self.admin_json("device", "move", "--to", "192.0.2.9:8780")["port"], 8780)
+        self.assertIn("192.0.2.9:8780", self.admin("device", "move").stdout)
+        self.admin("device", "move", "--cancel")
+        self.assertIsNone(self.admin_json("device", "move")["host"])
+
     def test_the_audit_log_names_who_did_what(self):
         self.provision()
         events = self.admin_json("audit")["events"]

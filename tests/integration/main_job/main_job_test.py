@@ -118,7 +118,7 @@ class MainJob(unittest.TestCase):
 
     # --- damage and strangers ---
 
-    def test_a_bit_flipped_on_the_way_is_refused_before_the_loader_and_a_clean_copy_loads(self):
+    def test_A02_a_bit_flipped_on_the_way_is_refused_before_the_loader_and_a_clean_copy_loads(self):
         canary = write_driver("thermo", f"print({CANARY!r})\ndef attach(board):\n    return board\ndef detach(x):\n    pass\n")
         package = json.loads(self.server.publish(canary, more=("--json",)).stdout)["packages"][0]
         size = package["bytes"]
@@ -140,7 +140,7 @@ class MainJob(unittest.TestCase):
         board.wait_event("loaded", slot=0)
         self.assertIn(CANARY, "".join(board.errors), "the test would notice code that runs")
 
-    def test_a_strangers_package_in_an_eeprom_is_refused_by_the_agent_while_others_run(self):
+    def test_A01_a_strangers_package_in_an_eeprom_is_refused_by_the_agent_while_others_run(self):
         self.publish_thermo()
         board = self.motherboard()
         board.plug(1, self.image, sensor_mdeg=30000)
@@ -164,7 +164,7 @@ class MainJob(unittest.TestCase):
 
     # --- secrecy ---
 
-    def test_a_marker_in_a_driver_shows_in_a_public_publish_and_nowhere_in_a_sealed_one(self):
+    def test_A23_a_marker_in_a_driver_shows_in_a_public_publish_and_nowhere_in_a_sealed_one(self):
         source = f"MARKER = {MARKER.decode()!r}\ndef attach(board):\n    return board\ndef detach(x):\n    pass\n"
         for sealed in (False, True):
             with self.subTest(sealed=sealed):
@@ -234,7 +234,7 @@ class MainJob(unittest.TestCase):
         board.plug(1, self.image, sensor_mdeg=10000)
         board.wait_event("loaded", slot=1)
 
-    def test_without_a_server_a_cached_board_loads_after_a_restart_of_the_motherboard(self):
+    def test_A14_without_a_server_a_cached_board_loads_after_a_restart_of_the_motherboard(self):
         self.publish_thermo()
         board = self.motherboard()
         board.plug(0, self.image, sensor_mdeg=21500)
@@ -249,7 +249,7 @@ class MainJob(unittest.TestCase):
 
     # --- the server refuses what a device would refuse ---
 
-    def test_publishing_again_is_success_other_content_a_conflict_and_an_older_number_too(self):
+    def test_A38_publishing_again_is_success_other_content_a_conflict_and_an_older_number_too(self):
         self.publish_thermo()
         self.publish_thermo()
         other = write_driver("thermo", "def attach(board):\n    return 1\ndef detach(x):\n    pass\n")
@@ -259,7 +259,7 @@ class MainJob(unittest.TestCase):
         done = self.server.publish(other, version="1.2.0", more=("--release", "7"), check=False)
         self.assertEqual(done.returncode, 5, done.stderr)
 
-    def test_a_publisher_or_hardware_id_that_no_policy_entry_names_is_refused(self):
+    def test_A21_a_publisher_or_hardware_id_that_no_policy_entry_names_is_refused(self):
         stranger = self.server.new_publisher("stranger")
         done = self.server.publish(drivers["x64"], publisher=stranger, check=False)
         self.assertEqual(done.returncode, 6, done.stderr)

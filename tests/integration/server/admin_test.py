@@ -49,8 +49,11 @@ class Access(DaemonCase):
 
     def test_a38_expired_used_and_revoked_tokens_are_worth_nothing(self):
         short = self.new_token("short", "read", expires_unix_s=int(time.time()) + 1)
-        once = self.new_token("once", "read", single_use=True)
+        once = self.new_token("once", "read", uses_max=1)
         gone = self.new_token("gone", "read")
+        # What is refused takes no use.
+        for target, status in (("/v1/admin/audit?limit=x", 400), ("/v1/admin/devices/none", 404), ("/v1/admin/tokens", 403)):
+            self.assertEqual(self.admin("GET", target, token=once).status, status)
         self.assertEqual(self.admin("GET", "/v1/admin/status", token=once).status, 200)
         self.assertEqual(self.admin("DELETE", "/v1/admin/tokens/gone").status, 204)
         self.assert_problem(self.admin("DELETE", "/v1/admin/tokens/gone"), 404, "not_found")
@@ -106,6 +109,32 @@ class Requests(DaemonCase):
         self.assertTrue(self.admin("POST", f"/v1/admin/devices/{name}/revoke").json()["revoked"])
         self.assert_problem(self.admin("POST", "/v1/admin/devices", device), 403, "revoked")
         self.assert_problem(self.admin("GET", "/v1/admin/devices/none"), 404, "not_found")
+
+    def test_a_slot_without_quarantine_is_not_tried_again(self):
+        name = self.admin("POST", "/v1/admin/devices", {"public_key": "ce" * 32, "name": "x"}).json()["id"]
+        self.assert_problem(self.admin("POST", f"/v1/admin/devices/{name}/slots/0/try-again"), 409, "conflict")
+        self.assert_problem(self.admin("POST", f"/v1/admin/devices/{name}/slots/99/try-again"), 400, "invalid_argument")
+        self.assert_problem(self.admin("POST", f"/v1/admin/devices/{name}/replace", {"by": name}), 400, "invalid_argument")
+        self.assertEqual(self.admin("POST", f"/v1/admin/devices/{name}/approve").json()["state"], "enrolled")
+
+    def test_devices_are_told_where_the_server_is_until_that_is_cancelled(self):
+        target = "/v1/admin/device-server"
+        self.assertIsNone(self.admin("GET", target).json()["host"])
+        place = {"host": "drivers.example", "port": 8780}
+        self.assertEqual(self.admin("PUT", target, place).json(), place)
+        self.assertEqual(self.admin("GET", target).json(), place)
+        self.assert_problem(self.admin("PUT", target, {"host": "http://x", "port": 1}), 400, "invalid_argument")
+        self.assertEqual(self.admin("DELETE", target).status, 204)
+        self.assertIsNone(self.admin("GET", target).json()["host"])
+
+    def test_fleet_keys_are_made_one_after_the_other(self):
+        target = "/v1/admin/fleet-keys"
+        made = self.admin("POST", target, {"generation": 1})
+        again = self.admin("POST", target, {"generation": 1})
+        self.assertEqual((made.status, again.status), (201, 200))
+        self.assertEqual(made.json(), again.json())
+        self.assert_problem(self.admin("POST", target, {"generation": 3}), 409, "conflict")
+        self.assertEqual(self.admin("GET", target).json()["keys"], [made.json()])
 
     def test_a39_a_device_key_of_small_order_is_not_enrolled(self):
         for key in ("00" * 32, "01" + "00" * 31, "ec" + "ff" * 30 + "7f"):

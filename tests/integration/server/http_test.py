@@ -196,8 +196,8 @@ class Protocol(DaemonCase):
 
     def test_a_sync_that_is_none_is_refused_in_clear(self):
         self.assert_problem(self.request("POST", "/v1/device/sync", body=b""), 400, "truncated")
-        self.assert_problem(self.request("POST", "/v1/device/sync", body=b"\x00\x02" + bytes(200)), 400, "malformed")
-        self.assertEqual(self.request("POST", "/v1/device/sync", body=b"\x00\x01" + bytes(200)).body, b"\x00\x03")
+        self.assert_problem(self.request("POST", "/v1/device/sync", body=b"\x01\x02" + bytes(200)), 400, "malformed")
+        self.assertEqual(self.request("POST", "/v1/device/sync", body=b"\x01\x01" + bytes(200)).body, b"\x01\x03")
 
 
 if __name__ == "__main__":

@@ -53,12 +53,12 @@ class Server:
     launcher = ()  # a command that runs the daemon, such as ("prlimit", "--nofile=1000")
     daemon = MPYD  # the program it runs
 
-    def __init__(self, folder):
+    def __init__(self, folder, init=()):
         self.data = folder / "server"
         self.keys = folder / "keys"
         self.process = None
         self.ports = None
-        mpyd("init", "--data", self.data, "--keys", self.keys)
+        mpyd("init", "--data", self.data, "--keys", self.keys, *init)
         self.root = self.keys / "root.mpyd"
         self.token_file = self.keys / "admin.token"
         self.publisher = self.new_publisher("publisher")

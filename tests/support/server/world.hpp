@@ -12,6 +12,7 @@
 #include "server/services/packaging.hpp"
 #include "server/services/publish_service.hpp"
 #include "server/services/release_service.hpp"
+#include "server/services/rotation_service.hpp"
 #include "server/services/sync_service.hpp"
 #include "server/services/token_service.hpp"
 #include "server/storage/sqlite/sqlite_store.hpp"
@@ -50,6 +51,28 @@ struct PackageOptions {
   bool is_public = false;
   std::uint64_t created_unix_s = 1'800'000'000;
   const ExchangeKey* recipient = nullptr;  // null: the server
+  std::string_view required_module = {};   // empty: none
+};
+
+// The server's next key, without files.
+class FakeServerKeyFiles final : public server::ServerKeyFiles {
+ public:
+  server::Result<std::optional<server::ExchangeKeyPair>> load_next() const override {
+    if (!next) return std::optional<server::ExchangeKeyPair>();
+    return std::optional(server::exchange_key_from(*next->secret));
+  }
+  server::Result<void> save_next(const server::ExchangeKeyPair& key) override {
+    next = server::exchange_key_from(*key.secret);
+    return {};
+  }
+  server::Result<void> adopt_next() override {
+    if (fails_to_adopt) return mpyd::fail(server::Error(Errc::io, "the disk is gone"));
+    next.reset();
+    return {};
+  }
+
+  std::optional<server::ExchangeKeyPair> next;
+  bool fails_to_adopt = false;
 };
 
 class ServerWorld {
@@ -120,6 +143,8 @@ class ServerWorld {
     manifest.abi.object_repr = options.object_repr;
     manifest.abi = with_defaults(manifest.abi);
     manifest.created_unix_s = options.created_unix_s;
+    if (!options.required_module.empty())
+      manifest.required_modules.push_back(ModuleName::make(options.required_module).value());
     const server::SigningKeyPair* signer = &publisher_key;
     const ExchangeKey* recipient =
         options.recipient != nullptr ? options.recipient : &server_key.public_key;
@@ -149,18 +174,23 @@ class ServerWorld {
   server::SigningKeyPair targets_key = server::make_signing_key(server::KeyRole::targets);
   server::SigningKeyPair publisher_key = server::make_signing_key(server::KeyRole::publisher);
   server::ExchangeKeyPair server_key = server::make_exchange_key();
+  server::ServerKeys server_keys{server::exchange_key_from(*server_key.secret)};
   server::ByteVector root;
   std::uint32_t head_version = 0;
 
   std::unique_ptr<server::Store> store =
       must(server::sqlite::SqliteStore::create(directory.file("mpyd.db")));
   server::TrustService trust{*store, clock};
+  FakeServerKeyFiles key_files;
+  server::RotationService rotation{{*store, trust, server_keys, key_files, clock}, {}, {}};
   server::ResolveService resolve{*store, trust};
-  server::PublishService publish_service{*store, trust, resolve, server_key, clock};
+  server::PublishService publish_service{*store, trust, resolve, server_keys, clock};
   server::ReleaseService releases{*store, resolve, clock};
   server::DeviceService devices{*store, clock};
   server::TokenService tokens{*store, clock};
-  server::SyncService sync{*store, trust, resolve, server_key, clock};
+  server::FleetKeys fleet_keys{*store, server_keys, clock};
+  server::ServerPlace place{*store, clock};
+  server::SyncService sync{*store, trust, resolve, server_keys, fleet_keys, place, clock};
 };
 
 }  // namespace mpyd::test

@@ -32,12 +32,12 @@ TEST_CASE("scopes are read back as they were written, and unknown ones are refus
 }
 
 TEST_CASE("a token is not usable after its expiry or, if for one use, after it") {
-  Token token{.name = "t", .expires_unix_s = 100, .single_use = true};
+  Token token{.name = "t", .expires_unix_s = 100, .uses_max = 1};
   CHECK(token.usable(99));
   CHECK(token.usable(100).error().code == Errc::unauthorised);
-  token.last_used_unix_s = 50;
+  token.uses = 1;
   CHECK(token.usable(60).error().code == Errc::unauthorised);
-  token.single_use = false;
+  token.uses_max = 0;
   CHECK(token.usable(60));
 }
 

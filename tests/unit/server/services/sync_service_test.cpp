@@ -154,8 +154,8 @@ TEST_CASE("a stranger is told so, sealed, and leaves no trace") {
 
 TEST_CASE("a one-time token enrolls one device") {
   EnrolledWorld world;
-  const auto token = must(world.tokens.create(
-      {.name = "line-1", .scopes = Scopes::enroll, .single_use = true}, "test"));
+  const auto token = must(
+      world.tokens.create({.name = "line-1", .scopes = Scopes::enroll, .uses_max = 1}, "test"));
   SyncingDevice first(world.server_key.public_key, 11);
   auto request = first.request();
   request.set_enroll_token(token.text);

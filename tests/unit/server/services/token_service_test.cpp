@@ -11,7 +11,7 @@ TEST_CASE("a token authorises what its scopes allow, under its name") {
   ServerWorld world;
   const auto made = must(world.tokens.create({.name = "ci", .scopes = Scopes::publish}, "test"));
   CHECK(made.text.size() <= 64);
-  CHECK(must(world.tokens.authorise(made.text, Scopes::publish)) == "ci");
+  CHECK(must(world.tokens.authorise(made.text, Scopes::publish)).name == "ci");
   CHECK(world.tokens.authorise(made.text, Scopes::admin).error().code == Errc::forbidden);
   CHECK(world.tokens.authorise(made.text + "x", Scopes::read).error().code == Errc::unauthorised);
   CHECK(world.tokens.authorise("", Scopes::read).error().code == Errc::unauthorised);
@@ -21,15 +21,47 @@ TEST_CASE("A38 expired, used up and revoked tokens authorise nothing") {
   ServerWorld world;
   const auto expiring = must(world.tokens.create(
       {.name = "short", .scopes = Scopes::read, .expires_unix_s = world.clock.now + 10}, "test"));
-  const auto single = must(
-      world.tokens.create({.name = "once", .scopes = Scopes::read, .single_use = true}, "test"));
+  const auto single =
+      must(world.tokens.create({.name = "once", .scopes = Scopes::read, .uses_max = 1}, "test"));
   const auto revoked = must(world.tokens.create({.name = "gone", .scopes = Scopes::read}, "test"));
   must(world.tokens.revoke("gone", "test"));
-  CHECK(world.tokens.authorise(single.text, Scopes::read));
+  must(world.tokens.spend(must(world.tokens.authorise(single.text, Scopes::read))));
   CHECK(world.tokens.authorise(expiring.text, Scopes::read));
   world.clock.now += 10;
   for (const std::string& text : {expiring.text, single.text, revoked.text})
     CHECK(world.tokens.authorise(text, Scopes::read).error().code == Errc::unauthorised);
+}
+
+TEST_CASE("a limited token is spent by what was done with it, not by what was refused") {
+  ServerWorld world;
+  const auto made =
+      must(world.tokens.create({.name = "two", .scopes = Scopes::read, .uses_max = 2}, "test"));
+  const auto bearer = must(world.tokens.authorise(made.text, Scopes::read));
+  for (int i = 0; i < 5; ++i) {
+    must(world.tokens.spend(bearer));
+    must(world.tokens.give_back(bearer));  // the request was refused
+  }
+  must(world.tokens.spend(bearer));
+  must(world.tokens.spend(bearer));
+  CHECK(world.tokens.spend(bearer).error().code == Errc::unauthorised);
+  CHECK(world.tokens.authorise(made.text, Scopes::read).error().message ==
+        "the token 'two' was good for 2 uses and is used up");
+  CHECK(must(world.tokens.list()).front().uses == 2);
+}
+
+TEST_CASE("A38 a token of one server is unknown to another") {
+  ServerWorld one;
+  ServerWorld other;
+  const auto made = must(one.tokens.create({.name = "ci", .scopes = Scopes::admin}, "test"));
+  CHECK(other.tokens.authorise(made.text, Scopes::read).error().code == Errc::unauthorised);
+}
+
+TEST_CASE("only tokens that enrol devices ask for approval") {
+  ServerWorld world;
+  CHECK(
+      world.tokens.create({.name = "ci", .scopes = Scopes::publish, .needs_approval = true}, "test")
+          .error()
+          .code == Errc::invalid_argument);
 }
 
 TEST_CASE("the text of a token is stored nowhere") {

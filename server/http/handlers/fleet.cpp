@@ -1,0 +1,67 @@
+#include <limits>
+
+#include "server/http/handlers/handlers.hpp"
+#include "server/http/json_fields.hpp"
+#include "server/http/json_response.hpp"
+#include "server/util/encoding.hpp"
+
+namespace mpyd::server::http::handlers {
+namespace {
+
+namespace json = boost::json;
+
+json::object key_json(const FleetKeys::Key& key) {
+  return {{"generation", key.generation},
+          {"public_key", to_hex(key.public_key.bytes())},
+          {"created_unix_s", key.created_unix_s}};
+}
+
+json::object place_json(const std::optional<ServerPlace::Address>& address) {
+  json::object out{{"host", nullptr}, {"port", nullptr}};
+  if (!address) return out;
+  out["host"] = address->host;
+  out["port"] = address->port;
+  return out;
+}
+
+}  // namespace
+
+Result<Response> list_fleet_keys(const AdminApi& api, Request&) {
+  json::array out;
+  for (const FleetKeys::Key& key : api.fleet_keys.list()) out.push_back(key_json(key));
+  return json_response(200, {{"keys", std::move(out)}});
+}
+
+Result<Response> make_fleet_key(const AdminApi& api, Request& request) {
+  MPYD_TRY_ASSIGN(const auto object, parse_json_object(request.body));
+  JsonFields fields(object);
+  MPYD_TRY_ASSIGN(const std::uint64_t generation,
+                  fields.number("generation", std::numeric_limits<std::uint32_t>::max()));
+  MPYD_TRY(fields.done());
+  MPYD_TRY_ASSIGN(const FleetKeys::Made made,
+                  api.fleet_keys.make(static_cast<std::uint32_t>(generation), request.actor));
+  return json_response(made.existed ? 200 : 201, key_json(made.key));
+}
+
+Result<Response> show_device_server(const AdminApi& api, Request&) {
+  return json_response(200, place_json(api.place.current()));
+}
+
+Result<Response> move_device_server(const AdminApi& api, Request& request) {
+  MPYD_TRY_ASSIGN(const auto object, parse_json_object(request.body));
+  JsonFields fields(object);
+  ServerPlace::Address address;
+  MPYD_TRY_ASSIGN(address.host, fields.text("host"));
+  MPYD_TRY_ASSIGN(const std::uint64_t port, fields.number("port", 0xffff));
+  address.port = static_cast<std::uint16_t>(port);
+  MPYD_TRY(fields.done());
+  MPYD_TRY(api.place.move_to(address, request.actor));
+  return json_response(200, place_json(address));
+}
+
+Result<Response> cancel_device_server(const AdminApi& api, Request& request) {
+  MPYD_TRY(api.place.cancel(request.actor));
+  return Response{.status = 204};
+}
+
+}  // namespace mpyd::server::http::handlers

@@ -1,0 +1,203 @@
+"""Keys that are never on line: export, a change with --base and --out, signatures on several machines, import."""
+
+import json
+import os
+import shutil
+import unittest
+
+from support import HARDWARE_ID, VERIFICATION, Scene, live
+
+FAILED, USAGE, NOT_AUTHORISED, NOT_FOUND, CONFLICT = 1, 2, 3, 4, 5
+
+
+class OfflineSigning(Scene):
+    init = ("--root-keys", "3", "--root-threshold", "2")
+
+    def setUp(self):
+        super().setUp()
+        self.key = self.keys / "targets.key"
+        self.server.delegate()
+
+    def offline(self, *arguments, check=True):
+        """On a machine that has no server."""
+        return live.mpyd("trust", *arguments, "--root", self.server.root, "--yes", check=check)
+
+    def export(self):
+        out = self.folder / "trust.mpyd"
+        self.server.admin("trust", "export", "--root", self.server.root, "--out", out, "--key", self.key)
+        return out
+
+    def inspect(self, file):
+        return json.loads(live.mpyd("inspect", file, "--json").stdout)
+
+    def two_targets_keys(self):
+        """A policy that needs both of two keys; returns the second."""
+        second = self.keygen("targets", "targets-2")
+        self.trust("rotate", "targets", "--add", f"{second}.pub", "--threshold", 2, "--key", self.keys / "root-1.key",
+                   "--key", self.keys / "root-3.key")
+        self.trust("restore", "--from-server", "--key", self.key, "--key", second)
+        return second
+
+    def test_a_change_is_made_signed_and_sent_on_three_machines(self):
+        base, draft = self.export(), self.folder / "floor.mpyd"
+        self.offline("floor", "--hardware", HARDWARE_ID, "--release", 4, "--key", self.key, "--base", base, "--out", draft)
+        self.assertEqual(self.inspect(draft)["draft"]["version"], 2)
+        self.assertEqual(self.shown()["head"]["version"], 1)
+        self.server.admin("trust", "import", draft)
+        self.assertEqual(self.shown()["entries"][0]["floor_release"], 4)
+        self.server.admin("trust", "import", draft)  # again is a success
+
+    def test_every_change_of_policy_works_off_line_and_one_on_top_of_the_other(self):
+        base = self.export()
+        steps = (("delegate", "--hardware", "hat:b:0001", "--name", "relays", "--publisher", f"{self.server.publisher}.pub"),
+                 ("approve", "--hardware", "hat:b:0001", "--only", "--digest", "cd" * 32),
+                 ("revoke", "--hardware", "hat:b:0001", "--digest", "ef" * 32),
+                 ("floor", "--hardware", "hat:b:0001", "--release", 2))
+        for number, step in enumerate(steps):
+            out = self.folder / f"step-{number}.mpyd"
+            self.offline(*step, "--key", self.key, "--base", base, "--out", out)
+            base = out
+        self.server.admin("trust", "import", base)
+        entry = self.shown()["entries"][1]
+        self.assertEqual((entry["floor_release"], entry["mode"]), (2, "approved_only"))
+
+    def test_two_of_two_targets_keys_sign_on_two_machines_each_shown_what_changes(self):
+        second = self.two_targets_keys()
+        base, draft = self.export(), self.folder / "draft.mpyd"
+        first = self.offline("floor", "--hardware", HARDWARE_ID, "--release", 6, "--key", self.key, "--base", base, "--out", draft)
+        self.assertIn("1 of 2 signatures", first.stdout)
+        half = self.server.admin("trust", "import", draft, check=False)
+        self.assertEqual(half.returncode, VERIFICATION)
+        signed = live.mpyd("trust", "sign", draft, "--key", second, "--root", self.server.root, "--yes")
+        self.assertIn("- floor release 0", signed.stderr)
+        self.assertIn("+ floor release 6", signed.stderr)
+        self.assertIn("2 of 2 signatures", signed.stdout)
+        self.server.admin("trust", "import", draft)
+        self.assertEqual(self.shown()["entries"][0]["floor_release"], 6)
+
+    def test_A08_a_second_draft_of_a_version_already_signed_is_refused_and_named(self):
+        second = self.two_targets_keys()
+        base, draft, other = self.export(), self.folder / "draft.mpyd", self.folder / "other.mpyd"
+        self.offline("floor", "--hardware", HARDWARE_ID, "--release", 6, "--key", self.key, "--base", base, "--out", draft)
+        self.offline("sign", draft, "--key", second)
+        self.key.with_name("targets.key.head").unlink()
+        self.offline("floor", "--hardware", HARDWARE_ID, "--release", 5, "--key", self.key, "--base", base, "--out", other)
+        refused = self.offline("sign", other, "--key", second, check=False)
+        self.assertEqual(refused.returncode, VERIFICATION)
+        self.assertIn(f"{HARDWARE_ID} went back to floor release 5 from 6", refused.stderr)
+
+    def test_an_older_base_is_refused_and_a_draft_given_up_is_said(self):
+        base = self.export()
+        self.trust("floor", "--hardware", HARDWARE_ID, "--release", 3, "--key", self.key)
+        self.trust("floor", "--hardware", HARDWARE_ID, "--release", 5, "--key", self.key)
+        refused = self.offline("floor", "--hardware", HARDWARE_ID, "--release", 9, "--key", self.key, "--base", base,
+                               "--out", self.folder / "no.mpyd", check=False)
+        self.assertEqual(refused.returncode, VERIFICATION)
+        self.assertIn("went back to floor release 0 from 5", refused.stderr)
+        self.assertFalse((self.folder / "no.mpyd").exists())
+
+    def test_a_root_is_signed_on_three_machines_and_the_server_key_changes_with_it(self):
+        # On line, without any root key: the server makes its next key, and the draft names it.
+        draft = self.folder / "root.mpyd"
+        before = self.shown()["server_key"]
+        self.trust("rotate", "server", "--out", draft)
+        self.assertEqual(self.inspect(draft)["draft"], {"kind": "root", "signatures": 0})
+        # Two holders sign, each shown the change.
+        for number in (1, 2):
+            signed = live.mpyd("trust", "sign", draft, "--key", self.keys / f"root-{number}.key", "--root",
+                               self.server.root, "--yes")
+            self.assertIn(f"- server key {before}", signed.stderr)
+        # One more signature than enough does no harm (A04).
+        live.mpyd("trust", "sign", draft, "--key", self.keys / "root-3.key", "--root", self.server.root, "--yes")
+        self.server.admin("trust", "import", draft)
+        self.assertNotEqual(self.shown()["server_key"], before)
+
+    def test_A03_signatures_short_of_either_threshold_are_no_root(self):
+        draft = self.folder / "root.mpyd"
+        self.trust("rotate", "root", "--expires-days", 100, "--key", self.keys / "root-1.key", "--out", draft)
+        refused = self.server.admin("trust", "import", draft, check=False)
+        self.assertEqual(refused.returncode, VERIFICATION)
+        # The same key a second time is still one key.
+        again = live.mpyd("trust", "sign", draft, "--key", self.keys / "root-1.key", "--root", self.server.root, "--yes")
+        self.assertIn("lacks 1", again.stdout)
+        self.assertEqual(self.shown()["root_version"], 1)
+
+    def test_a_root_key_never_signs_two_roots_of_one_version(self):
+        draft = self.folder / "root.mpyd"
+        self.trust("rotate", "root", "--expires-days", 100, "--key", self.keys / "root-1.key", "--out", draft)
+        refused = self.trust("rotate", "root", "--expires-days", 200, "--key", self.keys / "root-1.key", "--out", draft,
+                             check=False)
+        self.assertEqual(refused.returncode, VERIFICATION)
+        self.assertIn("signed another root of version 2", refused.stderr)
+
+    def test_a_root_that_names_a_key_the_server_does_not_have_is_refused_with_what_to_do(self):
+        refused = self.trust("rotate", "server", "--server-key", "22" * 32, "--key", self.keys / "root-1.key", "--key",
+                             self.keys / "root-2.key", check=False)
+        self.assertEqual(refused.returncode, USAGE, refused.stderr)
+        self.assertIn("mpyd trust rotate server", refused.stderr)
+        self.assertEqual(self.shown()["root_version"], 1)
+
+    def test_the_next_server_key_stays_the_same_until_a_root_names_it(self):
+        said = [self.trust("rotate", "server", "--out", self.folder / f"{n}.mpyd").stdout for n in (1, 2)]
+        keys = [line for text in said for line in text.splitlines() if line.startswith("server key")]
+        self.assertEqual(len(set(keys)), 1)
+        self.assertEqual(os.stat(self.server.data / "server.key.next").st_mode & 0o777, 0o600)
+
+    def test_a_crash_before_the_new_keys_file_is_in_place_is_mended_at_start(self):
+        # As if the machine had stopped between the commit and the rename.
+        old = (self.server.data / "server.key").read_bytes()
+        self.trust("rotate", "server", "--out", self.folder / "draft.mpyd")
+        new = (self.server.data / "server.key.next").read_bytes()
+        for number in (1, 2):
+            live.mpyd("trust", "sign", self.folder / "draft.mpyd", "--key", self.keys / f"root-{number}.key", "--root",
+                      self.server.root, "--yes")
+        self.server.admin("trust", "import", self.folder / "draft.mpyd")
+        self.server.kill()
+        (self.server.data / "server.key").write_bytes(old)
+        (self.server.data / "server.key.next").write_bytes(new)
+        os.chmod(self.server.data / "server.key.next", 0o600)
+        self.server.start()
+        self.assertEqual((self.server.data / "server.key").read_bytes(), new)
+        self.assertFalse((self.server.data / "server.key.next").exists())
+
+    def test_files_that_are_damaged_newer_or_something_else_are_said_to_be(self):
+        base = self.export()
+        for name, text, code, saying in (
+                ("damaged", base.read_text()[:-40], VERIFICATION, "damaged"),
+                ("newer", base.read_text().replace('"format":1', '"format":9'), VERIFICATION, "format 9"),
+                ("other", '{"some":"json"}', VERIFICATION, "no file of trust documents")):
+            with self.subTest(name):
+                file = self.folder / name
+                file.write_text(text)
+                done = self.offline("renew", "--key", self.key, "--base", file, "--out", self.folder / "x", check=False)
+                self.assertEqual(done.returncode, code, done.stderr)
+                self.assertIn(saying, done.stderr)
+        nothing = self.server.admin("trust", "import", base, check=False)
+        self.assertIn("no draft", nothing.stderr)
+
+    def test_key_files_open_to_others_are_refused_and_keygen_leaves_no_orphan(self):
+        os.chmod(self.key, 0o640)
+        done = self.trust("renew", "--key", self.key, check=False)
+        self.assertEqual(done.returncode, NOT_AUTHORISED)
+        self.assertIn("chmod 600", done.stderr)
+        orphan = self.folder / "new.key"
+        (self.folder / "new.key.pub").write_text("somebody's\n")
+        done = live.mpyd("keygen", "--role", "targets", "--out", orphan, check=False)
+        self.assertEqual(done.returncode, CONFLICT)
+        self.assertFalse(orphan.exists())
+
+    def test_a_passphrase_protects_every_signature(self):
+        phrase = self.folder / "phrase"
+        phrase.write_text("correct horse\n")
+        protected = self.folder / "protected.key"
+        live.mpyd("keygen", "--role", "targets", "--out", protected, "--passphrase-file", phrase)
+        self.trust("rotate", "targets", "--add", f"{protected}.pub", "--remove", f"{self.key}.pub", "--key",
+                   self.keys / "root-1.key", "--key", self.keys / "root-2.key")
+        without = self.trust("restore", "--from-server", "--key", protected, check=False)
+        self.assertNotEqual(without.returncode, 0)
+        self.trust("restore", "--from-server", "--key", protected, "--passphrase-file", phrase)
+        self.assertEqual(self.shown()["head"]["version"], 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
