@@ -30,7 +30,8 @@ void Agent::refuse_quarantined(unsigned index) {
   Detail out;
   out.append("this package was on trial when the motherboard went down, ");
   append_decimal(out, Trials::kResetsMax);
-  out.append(" times in a row; another release, another firmware, or the operator's try-again clears it");
+  out.append(
+      " times in a row; another release, another firmware, or the operator's try-again clears it");
   refuse(index, Errc::quarantined, out.view());
 }
 

@@ -44,7 +44,8 @@ Result<void> write_device_key(Store& store, const SecretKey& key) {
   m.format = kFormat;
   pb::assign(m.device_secret_key, key.bytes());
   const auto size = pb::encode(m, mpyd_v1_SavedDevice_fields, file);
-  const auto written = size ? store.write(kDeviceFile, Bytes(file).first(*size)) : fail(size.error());
+  const auto written =
+      size ? store.write(kDeviceFile, Bytes(file).first(*size)) : fail(size.error());
   crypto::wipe(file);
   wipe_message(m);
   return written;

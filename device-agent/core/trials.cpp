@@ -119,8 +119,8 @@ Result<void> Trials::load() {
     Trial& trial = trials_[i];
     trial = {};
     MPYD_TRY_ASSIGN(trial.digest, pb::fixed_of<Digest>(m.trials[i].digest));
-    trial.resets =
-        static_cast<std::uint8_t>(m.trials[i].resets < kResetsMax ? m.trials[i].resets : kResetsMax);
+    trial.resets = static_cast<std::uint8_t>(m.trials[i].resets < kResetsMax ? m.trials[i].resets
+                                                                             : kResetsMax);
     trial.is_running = m.trials[i].running;
   }
   count_ = m.trials_count;

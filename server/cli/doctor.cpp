@@ -49,8 +49,7 @@ std::vector<std::string> backup_folders(const DoctorOptions& options) {
 }  // namespace
 
 Outcome<void> run_doctor(const DoctorOptions& options, const Output& out) {
-  if (options.data_dir.empty() && options.keys_dir.empty() &&
-      options.server.server.empty())
+  if (options.data_dir.empty() && options.keys_dir.empty() && options.server.server.empty())
     return failure(Errc::invalid_argument, "nothing to look at",
                    "--data DIR, --keys DIR, or --server URL with --root FILE");
   for (const std::string& folder : {options.data_dir, options.keys_dir, options.backups_dir}) {

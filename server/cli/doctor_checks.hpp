@@ -29,8 +29,8 @@ struct Examination {
   std::uint64_t now_unix_s = 0;
 
   void warn(std::string code, std::string what, std::string why, std::string mend) {
-    findings.push_back({Severity::warning, std::move(code), std::move(what), std::move(why),
-                        std::move(mend)});
+    findings.push_back(
+        {Severity::warning, std::move(code), std::move(what), std::move(why), std::move(mend)});
   }
   void fail(std::string code, std::string what, std::string why, std::string mend) {
     findings.push_back(

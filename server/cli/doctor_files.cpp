@@ -145,7 +145,8 @@ void check_backups(const std::vector<std::string>& folders, const std::string& d
       // Inside the data directory the live key is no backup.
       const bool is_live = fs::equivalent(beside, server_key_path(data_dir), ec);
       if (fs::exists(beside, ec) && !is_live) continue;
-      out.fail("backup-without-key", path + " is a copy of a database without a server.key beside it",
+      out.fail("backup-without-key",
+               path + " is a copy of a database without a server.key beside it",
                "the keys of its packages are sealed to the server's key: without it a restored "
                "server serves nothing",
                "keep them together, in a folder of mode 700: cp -p " + server_key_path(data_dir) +

@@ -73,9 +73,9 @@ void check_signers(const trust::Root& root, const std::string& keys_dir, Examina
              "replaced",
              "make sure that you know where they are");
   out.looked_at.push_back(keys_dir + ": keys that sign policy (" + std::to_string(targets) +
-                          " of " + std::to_string(root.targets.threshold) +
-                          " needed) and roots (" + std::to_string(roots) + " of " +
-                          std::to_string(root.root.threshold) + ")");
+                          " of " + std::to_string(root.targets.threshold) + " needed) and roots (" +
+                          std::to_string(roots) + " of " + std::to_string(root.root.threshold) +
+                          ")");
 }
 
 void check_server_key(const DataFacts& facts, const std::string& data_dir, Examination& out) {
@@ -83,11 +83,11 @@ void check_server_key(const DataFacts& facts, const std::string& data_dir, Exami
   const auto root =
       facts.roots.empty() ? std::optional<trust::Root>() : root_of(facts.roots.back());
   if (!facts.server_key) {
-    out.fail("no-server-key",
-             facts.key_error.empty() ? path + " is missing" : facts.key_error,
+    out.fail("no-server-key", facts.key_error.empty() ? path + " is missing" : facts.key_error,
              "the server cannot start, nor open what is stored",
              "bring it back from the backup that was made with this database: cp -p "
-             "BACKUP/server.key " + path);
+             "BACKUP/server.key " +
+                 path);
     return;
   }
   if (!root) return;
@@ -99,9 +99,10 @@ void check_server_key(const DataFacts& facts, const std::string& data_dir, Exami
              "motherboards talk to the key that root names, and to no other",
              "bring back the server.key that belongs to this database");
   else if (*facts.server_key != root->server_key)
-    out.warn("rotation-unfinished", "root names the next server key, whose file is not in place yet",
-             "a crash came between", "start the server; it finishes by itself: mpyd serve --data " +
-                                         data_dir);
+    out.warn("rotation-unfinished",
+             "root names the next server key, whose file is not in place yet",
+             "a crash came between",
+             "start the server; it finishes by itself: mpyd serve --data " + data_dir);
   else if (facts.next_server_key)
     out.warn("rotation-unfinished",
              next_server_key_path(data_dir) + " waits for a root that names it",

@@ -12,9 +12,8 @@ constexpr std::size_t kNamedMax = 8;  // in the sentence; the text names all
 
 template <class List>
 std::size_t missing(const List& before, const List& after) {
-  return static_cast<std::size_t>(std::ranges::count_if(before, [&](const auto& value) {
-    return std::ranges::find(after, value) == after.end();
-  }));
+  return static_cast<std::size_t>(std::ranges::count_if(
+      before, [&](const auto& value) { return std::ranges::find(after, value) == after.end(); }));
 }
 
 class Writer {

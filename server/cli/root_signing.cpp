@@ -86,8 +86,8 @@ std::string root_change(const trust::Root& before, const trust::Root& after) {
                      to_hex(after.server_key.bytes()));
   out += line_change("epoch", std::to_string(before.targets_epoch),
                      std::to_string(after.targets_epoch));
-  out += line_change("expires", format_time(before.expires_unix_s),
-                     format_time(after.expires_unix_s));
+  out +=
+      line_change("expires", format_time(before.expires_unix_s), format_time(after.expires_unix_s));
   if (before.targets_epoch != after.targets_epoch)
     out +=
         "A new epoch ends the policy in force: motherboards load nothing new until a head of the "
@@ -131,8 +131,8 @@ Outcome<void> check_against_kept_root(const std::string& key_file, const trust::
 }
 
 Outcome<SigningKeyPair> load_root_key(const std::string& key_file,
-                                      const std::string& passphrase_file,
-                                      const trust::Root& before, const trust::Root& after) {
+                                      const std::string& passphrase_file, const trust::Root& before,
+                                      const trust::Root& after) {
   MPYD_TRY_ASSIGN(SigningKeyPair key,
                   load_signing_key(key_file, KeyRole::root, passphrase_from(passphrase_file)));
   if (names(before.root, key.public_key) || names(after.root, key.public_key)) return key;
@@ -158,10 +158,10 @@ Outcome<void> apply_root(const RootSigningOptions& options, const RootBase& base
   MPYD_TRY_ASSIGN(document, sign_with(options, before, next, std::move(document)));
   MPYD_TRY_ASSIGN(const MissingSignatures missing, missing_signatures(document, before, next));
   if (!missing.none() && options.out_file.empty())
-    return failure(Errc::threshold,
-                   "root version " + std::to_string(next.version) + " is not signed: " +
-                       missing.text(),
-                   "repeat --key for each root key, or write a draft that the others sign: --out");
+    return failure(
+        Errc::threshold,
+        "root version " + std::to_string(next.version) + " is not signed: " + missing.text(),
+        "repeat --key for each root key, or write a draft that the others sign: --out");
   // Before it leaves: no version is ever signed with two contents.
   for (const std::string& file : options.key_files) MPYD_TRY(save_kept_root(file, document));
   answer["version"] = next.version;

@@ -39,8 +39,8 @@ Outcome<void> check_against_kept_root(const std::string& key_file, const trust::
 
 // A root key of either root. Errors: untrusted, and those of load_signing_key.
 Outcome<SigningKeyPair> load_root_key(const std::string& key_file,
-                                      const std::string& passphrase_file,
-                                      const trust::Root& before, const trust::Root& after);
+                                      const std::string& passphrase_file, const trust::Root& before,
+                                      const trust::Root& after);
 
 // `next` is complete but for its version and expiry. Shows, asks, signs, and sends or writes it;
 // prints `answer` with version, epoch and missing signatures, and `text_after`.

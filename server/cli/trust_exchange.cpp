@@ -1,4 +1,5 @@
-// mpyd trust export, sign, import: trust documents by way of files, for keys that are never on line.
+// mpyd trust export, sign, import: trust documents by way of files, for keys that are never on
+// line.
 #include "server/cli/head_signing.hpp"
 #include "server/cli/json_fields.hpp"
 #include "server/cli/root_signing.hpp"
@@ -21,11 +22,11 @@ Outcome<DraftRoot> read_draft_root(const TrustFile& file, const trust::Root& bef
   MPYD_TRY_ASSIGN(const trust::SignedDocument document, trust::parse_signed(out.document));
   MPYD_TRY_ASSIGN(out.root, trust::parse_root(document.body));
   if (out.root.version != before.version + 1 || out.root.targets_epoch < before.targets_epoch)
-    return failure(Errc::rollback,
-                   "the draft is root version " + std::to_string(out.root.version) + " of epoch " +
-                       std::to_string(out.root.targets_epoch) +
-                       ", and the root in force is version " + std::to_string(before.version) +
-                       " of epoch " + std::to_string(before.targets_epoch));
+    return failure(Errc::rollback, "the draft is root version " + std::to_string(out.root.version) +
+                                       " of epoch " + std::to_string(out.root.targets_epoch) +
+                                       ", and the root in force is version " +
+                                       std::to_string(before.version) + " of epoch " +
+                                       std::to_string(before.targets_epoch));
   return out;
 }
 
@@ -48,13 +49,13 @@ Outcome<void> sign_root_draft(const TrustSignOptions& options, const TrustView& 
   file.draft_root = draft.document;
   const std::string& path = options.out_file.empty() ? options.file : options.out_file;
   MPYD_TRY(save_trust_file(path, file));
-  out.result({{"kind", "root"},
-              {"version", draft.root.version},
-              {"file", path},
-              {"missing_old", missing.of_old},
-              {"missing_new", missing.of_new}},
-             "root version " + std::to_string(draft.root.version) + " in " + path + ": " +
-                 missing.text());
+  out.result(
+      {{"kind", "root"},
+       {"version", draft.root.version},
+       {"file", path},
+       {"missing_old", missing.of_old},
+       {"missing_new", missing.of_new}},
+      "root version " + std::to_string(draft.root.version) + " in " + path + ": " + missing.text());
   return {};
 }
 
@@ -90,16 +91,17 @@ Outcome<void> show_against_kept(const std::string& key_file, const KeptHead& dra
     out.say("compared with what this key signed last:\n" + back.text);
     return failure(kept->head.version == draft.head.version ? Errc::equivocation : Errc::rollback,
                    "the draft is " + version_text(draft.head) + ", but " + key_file +
-                       " signed another " + version_text(kept->head) + " already: " +
-                       (back.empty() ? "the entries are the same" : back.sentence),
+                       " signed another " + version_text(kept->head) +
+                       " already: " + (back.empty() ? "the entries are the same" : back.sentence),
                    "the draft was made from an older base, or from one that somebody changed");
   }
   const Policy before = is_of_epoch ? policy_of(*kept) : policy_of(view);
   const PolicyDifference difference = compare_policies(before, policy_of(draft));
   out.say("the draft is " + version_text(draft.head) + ", expires " +
           format_time(draft.head.expires_unix_s) + ". Compared with " +
-          (is_of_epoch ? "what " + key_file + " signed last, " + version_text(kept->head)
-                       : std::string("the policy in the file; nothing is kept beside ") + key_file) +
+          (is_of_epoch
+               ? "what " + key_file + " signed last, " + version_text(kept->head)
+               : std::string("the policy in the file; nothing is kept beside ") + key_file) +
           ":\n" + (difference.empty() ? "no difference\n" : difference.text));
   return {};
 }
@@ -158,7 +160,8 @@ Outcome<void> check_export(const std::string& key_file, const TrustFile& documen
               difference.text);
     return {};
   }
-  if (is_same && trust::body_digest(kept->signed_head) == trust::body_digest(documents.targets.head) &&
+  if (is_same &&
+      trust::body_digest(kept->signed_head) == trust::body_digest(documents.targets.head) &&
       difference.empty())
     return {};
   out.say("compared with what this key signed last:\n" + difference.text);
@@ -223,9 +226,8 @@ Outcome<void> run_trust_import(const TrustImportOptions& options, const Output& 
     return failure(Errc::invalid_argument, options.file + " holds no draft to send");
   MPYD_TRY_ASSIGN(const AdminClient client, AdminClient::open(options.server, kRootTimeoutMs));
   if (!file.draft_root.empty()) {
-    MPYD_TRY_ASSIGN(
-        json::object answer,
-        client.post("/v1/admin/trust/roots", {{"root", to_base64(file.draft_root)}}));
+    MPYD_TRY_ASSIGN(json::object answer,
+                    client.post("/v1/admin/trust/roots", {{"root", to_base64(file.draft_root)}}));
     answer["kind"] = "root";
     out.result(answer, "root version " + shown(answer, "version") + " is in force");
     return {};

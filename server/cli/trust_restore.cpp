@@ -30,9 +30,7 @@ Outcome<Policy> kept_policy(const SigningBase& base, const std::string& file, co
   return policy_of(kept);
 }
 
-std::string all_of(const Policy& policy) {
-  return compare_policies(Policy{}, policy).text;
-}
+std::string all_of(const Policy& policy) { return compare_policies(Policy{}, policy).text; }
 
 Outcome<Policy> choose_policy(const TrustRestoreOptions& options, const SigningBase& base,
                               const std::optional<Policy>& served, const Output& out) {

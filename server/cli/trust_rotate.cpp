@@ -18,8 +18,8 @@ Outcome<void> change_role(trust::RoleKeys& role, const RotateRoleOptions& option
     for (const SigningKey& each : role.keys)
       if (!(each == key)) kept.push_back(each);
     if (kept.size() == role.keys.size())
-      return failure(Errc::not_found, text + " is no " + std::string(role_name(kind)) +
-                                          " key of the root in force",
+      return failure(Errc::not_found,
+                     text + " is no " + std::string(role_name(kind)) + " key of the root in force",
                      "mpyd trust show lists them");
     role.keys = kept;
   }

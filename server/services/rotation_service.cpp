@@ -57,7 +57,8 @@ Result<void> RotationService::change_key(Transaction& tx, const trust::Root& nex
     return fail(Errc::invalid_argument,
                 "root version " + std::to_string(next.version) + " names the server key " +
                     hex(next.server_key) + ", which this server does not have; it has " +
-                    hex(current->public_key) + (pending ? ", and " + hex(pending->public_key) : "") +
+                    hex(current->public_key) +
+                    (pending ? ", and " + hex(pending->public_key) : "") +
                     ". Let the server make its next key, and name that: mpyd trust rotate server");
   report.new_server_key = true;
   // From here on nothing is stored that is sealed to the old key.
@@ -72,13 +73,11 @@ Result<RotationReport> RotationService::accept_root(Bytes signed_root, const std
   const std::scoped_lock lock(mutex_);
   RotationReport report;
   const auto accepted = parts_.trust.add_root(
-      signed_root, actor,
-      [&](Transaction& tx, const trust::Root& next) -> Result<std::string> {
+      signed_root, actor, [&](Transaction& tx, const trust::Root& next) -> Result<std::string> {
         MPYD_TRY(change_key(tx, next, report));
-        return boost::json::serialize(
-            boost::json::object{{"new_server_key", report.new_server_key},
-                                {"key_blocks", report.rewrapped.changed},
-                                {"damaged", report.rewrapped.damaged}});
+        return boost::json::serialize(boost::json::object{{"new_server_key", report.new_server_key},
+                                                          {"key_blocks", report.rewrapped.changed},
+                                                          {"damaged", report.rewrapped.damaged}});
       });
   if (!accepted) {
     parts_.keys.cancel_change();

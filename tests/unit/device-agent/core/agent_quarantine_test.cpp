@@ -61,8 +61,7 @@ TEST_CASE("a driver that takes the motherboard down three times in a row is quar
   CHECK(world.events.last(EventKind::refused)->error == Errc::quarantined);
   CHECK(world.events.last(EventKind::refused)->detail.find("3 times in a row") !=
         std::string::npos);
-  CHECK(world.events.last(EventKind::refused)->detail.find("another release") !=
-        std::string::npos);
+  CHECK(world.events.last(EventKind::refused)->detail.find("another release") != std::string::npos);
   REQUIRE(world.run_sync());
   CHECK(world.server.syncs.back().boards(0).error() == static_cast<unsigned>(Errc::quarantined));
   // It stays so over resets, however many.

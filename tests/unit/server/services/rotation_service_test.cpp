@@ -163,8 +163,8 @@ TEST_CASE("A11 new targets keys need a new epoch, which ends the head in force")
   ServerWorld world;
   world.set_policy({world.entry()});
   const SigningKeyPair new_targets = make_signing_key(KeyRole::targets);
-  const auto same_epoch = next_root(
-      world, [&](trust::Root& root) { root.targets = ServerWorld::role(new_targets); });
+  const auto same_epoch =
+      next_root(world, [&](trust::Root& root) { root.targets = ServerWorld::role(new_targets); });
   CHECK(world.rotation.accept_root(same_epoch, "test").error().code == Errc::conflict);
   const auto new_epoch = next_root(world, [&](trust::Root& root) {
     root.targets = ServerWorld::role(new_targets);
