@@ -29,6 +29,11 @@ const std::vector<Route>& routes() {
       {"GET", {"v1", "admin", "devices"}},
       {"GET", {"v1", "admin", "audit"}},
       {"GET", {"v1", "admin", "explain"}},
+      {"POST", {"v1", "admin", "trust", "roots"}},
+      {"PUT", {"v1", "admin", "device-server"}},
+      {"POST", {"v1", "admin", "fleet-keys"}},
+      {"POST", {"v1", "admin", "devices", "0123456789abcdef", "replace"}},
+      {"POST", {"v1", "admin", "devices", "0123456789abcdef", "approve"}},
   };
   return kRoutes;
 }

@@ -145,6 +145,10 @@ void add_admin(Folder& out) {
   out.add("admin_json", 4, R"({"public_key":")" + digest + R"(","name":"bench"})");
   out.add("admin_json", 5,
           R"({"name":"ci","scopes":["read","publish"],"expires_unix_s":1900000000,"uses_max":1})");
+  out.add("admin_json", 11, R"({"root":"cm9vdA=="})");
+  out.add("admin_json", 12, R"({"host":"drivers.example","port":8780})");
+  out.add("admin_json", 13, R"({"generation":2})");
+  out.add("admin_json", 14, R"({"by":"fedcba9876543210"})");
   ServerWorld world;
   out.add("admin_json", 6, world.package({}));
   out.add("admin_json", 7, "hardware_id=hat:Meadow%20Instruments:0042&driver_name=thermo");

@@ -51,6 +51,13 @@ void read_answer(Bytes message) {
   FUZZ_CHECK(ours->root_version == theirs.root_version());
   FUZZ_CHECK(ours->more == theirs.more());
   FUZZ_CHECK(same_bytes(ours->head, as_bytes(theirs.head())));
+  FUZZ_CHECK(ours->has_fleet_keys == (theirs.fleet_keys_size() != 0));
+  FUZZ_CHECK(ours->server_port == theirs.server_port());
+  if (theirs.server_host().find('\0') == std::string::npos)
+    FUZZ_CHECK(ours->server_host.view() == theirs.server_host());
+  agent::FleetKeyList keys;
+  if (!agent::read_fleet_keys(message, keys)) return;
+  FUZZ_CHECK(static_cast<int>(keys.size()) == theirs.fleet_keys_size());
 }
 
 // Nobody without the key makes a box that opens.
