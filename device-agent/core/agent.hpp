@@ -171,6 +171,7 @@ class Agent final : private SlotAnswerVisitor, private Needs {
   Result<void> read_package_head(PackageSource& source);
 
   // agent_sync.cpp
+  static bool is_verdict(Errc error);
   void start_sync();
   Result<std::size_t> build_request();
   void step_sync();

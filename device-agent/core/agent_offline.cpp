@@ -17,7 +17,7 @@ void Agent::start_choose_local(unsigned index) {
   candidate_ = 0;
   best_release_ = 0;
   best_ = {};
-  best_error_ = Errc::unreachable;
+  best_error_ = is_verdict(offline_error_) ? offline_error_ : Errc::unreachable;
   kept_choice_ = {};
   avoid_.clear();
   const auto kept = load_answer(ports_.store, slot, trust_.authority(), work_);

@@ -113,6 +113,8 @@ Result<void> Agent::use_server_key() {
   const ExchangeKey& server = trust_.root().server_key;
   server_key_id_ = key_id(server.bytes());
   if (!crypto::box_key(device_secret_, server, box_key_)) return fail(Errc::untrusted);
+  MPYD_TRY(fleet_.use_server(server_key_id_));
+  fleet_generation_ = fleet_.generation();
   return {};
 }
 
@@ -126,7 +128,6 @@ Result<void> Agent::load_state() {
   is_revoked_ = revoked != 0;
   // A power cut may have come between the mark and this.
   if (is_revoked_) MPYD_TRY(forget_secrets());
-  fleet_generation_ = fleet_.generation();
   moved_ = {};
   if (const auto moved = load_moved_server(trust_, provisioned_, work_)) moved_ = *moved;
   return {};

@@ -29,12 +29,6 @@ bool is_final(Errc error) {
   }
 }
 
-// The server's word on this device.
-bool is_verdict(Errc error) {
-  return error == Errc::revoked || error == Errc::forbidden || error == Errc::not_approved ||
-         error == Errc::unknown_device;
-}
-
 Errc error_of(sync::Status status) {
   switch (status) {
     case sync::Status::revoked:
@@ -49,6 +43,12 @@ Errc error_of(sync::Status status) {
 }
 
 }  // namespace
+
+// The server's word on this device, in contrast to no word.
+bool Agent::is_verdict(Errc error) {
+  return error == Errc::revoked || error == Errc::forbidden || error == Errc::not_approved ||
+         error == Errc::unknown_device;
+}
 
 void Agent::start_sync() {
   job_ = Job::sync;
@@ -154,7 +154,9 @@ void Agent::handle_answer(Bytes message) {
 // accepted answers; a server that repeats itself waits like one that cannot be reached.
 void Agent::follow_counter(std::uint64_t last_counter) {
   finish_job();
-  constexpr std::uint64_t kHighest = ~std::uint64_t{0} - 2 * kCounterBlock;
+  // Far beyond any device's life, and far below what servers count to: a server that lies takes no
+  // device out of the reach of an honest one.
+  constexpr std::uint64_t kHighest = std::uint64_t{1} << 62;
   if (counter_told_ || last_counter < counter_ || last_counter > kHighest)
     return go_offline(Errc::replayed);
   counter_told_ = true;
@@ -191,7 +193,11 @@ Result<void> Agent::accept_answer(const SyncAnswer& answer, Bytes message) {
 
 Result<void> Agent::accept_time(std::uint64_t server_unix_s) {
   last_sync_unix_s_ = server_unix_s;
-  if (last_sync_unix_s_ <= saved_sync_unix_s_ + kTimeSaveInterval_s) return {};
+  // Back, too: a server whose clock was wrong once must not have the last word.
+  const std::uint64_t apart = last_sync_unix_s_ > saved_sync_unix_s_
+                                  ? last_sync_unix_s_ - saved_sync_unix_s_
+                                  : saved_sync_unix_s_ - last_sync_unix_s_;
+  if (apart <= kTimeSaveInterval_s) return {};
   MPYD_TRY(save_number(ports_.store, "time", last_sync_unix_s_));
   saved_sync_unix_s_ = last_sync_unix_s_;
   return {};

@@ -6,6 +6,7 @@ namespace mpyd::agent {
 namespace {
 
 constexpr const char* kPrefix = "f-";
+constexpr const char* kServerFile = "fleet";       // the server key under which the keys were told
 constexpr unsigned kFilesMax = 2 * kFleetKeysMax;  // looked at; strays do not keep us busy
 
 FileName file_of(std::uint32_t generation) {
@@ -45,9 +46,24 @@ Kept kept_in(Store& store) {
 
 }  // namespace
 
+Result<void> FleetKeys::use_server(const KeyId& server_key) {
+  server_ =
+      std::uint64_t{load_le32(server_key.bytes(), 4)} << 32 | load_le32(server_key.bytes(), 0);
+  MPYD_TRY_ASSIGN(const std::uint64_t told_by, load_number(*store_, kServerFile));
+  if (told_by == server_) return {};
+  FileName name;
+  while (store_->find(kPrefix, 0, name)) MPYD_TRY(store_->remove(name.c_str()));
+  return {};
+}
+
 std::uint32_t FleetKeys::generation() const { return kept_in(*store_).newest; }
 
 Result<void> FleetKeys::save(const FleetKeyList& newest_first) {
+  if (newest_first.empty()) return {};
+  MPYD_TRY_ASSIGN(const std::uint64_t told_by, load_number(*store_, kServerFile));
+  if (told_by != server_) MPYD_TRY(save_number(*store_, kServerFile, server_));
+  while (kept_in(*store_).newest > newest_first[0].generation)
+    MPYD_TRY(store_->remove(file_of(kept_in(*store_).newest).c_str()));
   for (std::size_t i = newest_first.size(); i-- > 0;) {
     const FleetKey& key = newest_first[i];
     const FileName name = file_of(key.generation);
