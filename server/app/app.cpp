@@ -167,6 +167,7 @@ Result<void> serve(const ServeConfig& config) {
   log_to_stderr();
   MPYD_TRY(check_exposure(config));
   MPYD_TRY_ASSIGN(const FileLock lock, lock_data(config.data_dir));
+  remove_unfinished_files(config.data_dir);
   MPYD_TRY_ASSIGN(auto store, sqlite::SqliteStore::open(database_path(config.data_dir)));
   MPYD_TRY_ASSIGN(auto server_key, load_exchange_key(server_key_path(config.data_dir)));
   App app(std::move(store), std::move(server_key), config.data_dir);

@@ -23,8 +23,18 @@ struct DataFacts {
   std::optional<ExchangeKey> server_key;
   std::optional<ExchangeKey> next_server_key;
   std::string key_error;
+  bool key_open_to_others = false;  // that is why it does not open
+  // Why `mpyd serve` would not start on what was read; empty: it would, or something above says why
+  // not.
+  std::string load_error;
 };
 
 DataFacts examine_data(const std::string& data_dir);
+
+// Would a server start on this copy of a database with this file as its server.key? Nothing that
+// SQLite makes beside the copy is left there. Errors: io (the copy cannot be examined), those of
+// load_exchange_key, invalid_argument (another key than the newest root names), those of loading
+// trust documents and fleet keys.
+Result<void> examine_backup(const std::string& database, const std::string& key_file);
 
 }  // namespace mpyd::server

@@ -4,18 +4,40 @@
 
 namespace mpyd::server::cli {
 
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::size_t kDetailValueMax = 40;  // digests and lists are for programs: --json
+
+// error=driver_error slot=0: what the row says beyond who, what and on what.
+std::string detail_text(const json::object& event) {
+  const json::value* detail = event.if_contains("detail");
+  if (detail == nullptr || !detail->is_object()) return "-";
+  std::string text;
+  for (const auto& field : detail->get_object()) {
+    std::string value = shown(detail->get_object(), field.key());
+    if (value.size() > kDetailValueMax) value = value.substr(0, 12) + "...";
+    text += (text.empty() ? "" : " ") + std::string(field.key()) + "=" + value;
+  }
+  return text.empty() ? "-" : text;
+}
+
+}  // namespace
+
 Outcome<void> run_audit(const AuditOptions& options, const Output& out) {
   MPYD_TRY_ASSIGN(const AdminClient client, AdminClient::open(options.server));
   MPYD_TRY_ASSIGN(
       const boost::json::object answer,
       client.get("/v1/admin/audit" +
                  query_of({{"limit", std::to_string(options.limit)},
+                           {"order", options.after == 0 ? "newest" : ""},
                            {"after", options.after == 0 ? "" : std::to_string(options.after)}})));
   MPYD_TRY_ASSIGN(const auto events, object_list(answer, "events"));
-  std::vector<std::vector<std::string>> rows = {{"NUMBER", "TIME", "WHO", "WHAT", "ON"}};
+  std::vector<std::vector<std::string>> rows = {{"NUMBER", "TIME", "WHO", "WHAT", "ON", "DETAIL"}};
   for (const boost::json::object& event : events)
     rows.push_back({shown(event, "id"), shown_time(event, "time_unix_s"), shown(event, "actor"),
-                    shown(event, "action"), shown(event, "subject")});
+                    shown(event, "action"), shown(event, "subject"), detail_text(event)});
   out.result(answer, format_table(rows));
   return {};
 }

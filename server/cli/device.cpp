@@ -2,6 +2,7 @@
 #include <boost/json/array.hpp>
 
 #include "server/cli/commands.hpp"
+#include "server/cli/device_find.hpp"
 #include "server/cli/host_port.hpp"
 #include "server/cli/json_fields.hpp"
 
@@ -12,6 +13,29 @@ namespace json = boost::json;
 
 std::string path_of(const std::string& id) { return "/v1/admin/devices/" + path_segment(id); }
 
+// One line per field but lists; times as people read them.
+std::string field_lines(const json::object& answer) {
+  constexpr std::string_view kTimeEnd = "_unix_s";
+  std::string text;
+  for (const auto& field : answer) {
+    const std::string_view key = field.key();
+    if (field.value().is_array()) continue;
+    const bool is_time = key.ends_with(kTimeEnd);
+    text += std::string(is_time ? key.substr(0, key.size() - kTimeEnd.size()) : key) + "  " +
+            (is_time ? shown_time(answer, key) : shown(answer, key)) + "\n";
+  }
+  return text;
+}
+
+std::string error_text(const json::object& board) {
+  std::string text = shown(board, "error");
+  if (shown(board, "try_again_pending") == "true")
+    text += " (try-again pending)";
+  else if (shown(board, "trying_again") == "true")
+    text += " (told to try again)";
+  return text;
+}
+
 }  // namespace
 
 Outcome<void> run_device_list(const DeviceListOptions& options, const Output& out) {
@@ -21,40 +45,39 @@ Outcome<void> run_device_list(const DeviceListOptions& options, const Output& ou
       client.get("/v1/admin/devices" + query_of({{"state", options.waiting ? "waiting" : ""}})));
   MPYD_TRY_ASSIGN(const auto devices, object_list(answer, "devices"));
   std::vector<std::vector<std::string>> rows = {
-      {"ID", "NAME", "ABI", "LAST SEEN", "STATE", "TROUBLE"}};
+      {"ID", "NAME", "TOKEN", "ABI", "LAST SEEN", "STATE", "TROUBLE"}};
   for (const json::object& device : devices)
-    rows.push_back({shown(device, "id"), shown(device, "name"), shown(device, "abi"),
-                    shown_time(device, "last_seen_unix_s"), shown(device, "state"),
-                    shown(device, "trouble")});
+    rows.push_back({shown(device, "id"), shown(device, "name"), shown(device, "token_name"),
+                    shown(device, "abi"), shown_time(device, "last_seen_unix_s"),
+                    shown(device, "state"), shown(device, "trouble")});
   out.result(answer, format_table(rows));
   return {};
 }
 
 Outcome<void> run_device_show(const DeviceOptions& options, const Output& out) {
   MPYD_TRY_ASSIGN(const AdminClient client, AdminClient::open(options.server));
-  MPYD_TRY_ASSIGN(const json::object answer, client.get(path_of(options.id)));
-  std::string text;
-  for (const auto& field : answer)
-    if (!field.value().is_array())
-      text += std::string(field.key()) + "  " + shown(answer, field.key()) + "\n";
+  MPYD_TRY_ASSIGN(const std::string id, find_device(client, options.id));
+  MPYD_TRY_ASSIGN(const json::object answer, client.get(path_of(id)));
+  const std::string text = field_lines(answer);
   MPYD_TRY_ASSIGN(const auto boards, object_list(answer, "boards"));
   std::vector<std::vector<std::string>> rows = {
-      {"SLOT", "HARDWARE ID", "REVISION", "STATE", "ERROR", "PACKAGE"}};
+      {"SLOT", "HARDWARE ID", "REVISION", "STATE", "SINCE", "ERROR", "PACKAGE"}};
   for (const json::object& board : boards)
     rows.push_back({shown(board, "slot"), shown(board, "hardware_id"), shown(board, "revision"),
-                    shown(board, "state"), shown(board, "error"), shown(board, "loaded_digest")});
+                    shown(board, "state"), shown_time(board, "since_unix_s"), error_text(board),
+                    shown(board, "loaded_digest")});
   out.result(answer, boards.empty() ? text : text + "\n" + format_table(rows));
   return {};
 }
 
 Outcome<void> run_device_revoke(const DeviceOptions& options, const Output& out) {
   MPYD_TRY_ASSIGN(const AdminClient client, AdminClient::open(options.server));
-  MPYD_TRY_ASSIGN(json::object answer, client.post(path_of(options.id) + "/revoke", {}));
-  answer["id"] = options.id;
+  MPYD_TRY_ASSIGN(const std::string id, find_device(client, options.id));
+  MPYD_TRY_ASSIGN(const json::object answer, client.post(path_of(id) + "/revoke", {}));
   out.say(
       "its next sync is refused. What it could open before it may still know: rotate the fleet "
       "key if it is in wrong hands (mpyd trust rotate fleet)");
-  out.result(answer, "revoked " + options.id);
+  out.result(answer, "revoked " + id);
   return {};
 }
 
@@ -63,12 +86,18 @@ Outcome<void> run_device_approve(const DeviceApproveOptions& options, const Outp
     return failure(Errc::invalid_argument, "which devices?",
                    "name their IDs, or give --all; mpyd device list --waiting shows them");
   MPYD_TRY_ASSIGN(const AdminClient client, AdminClient::open(options.server));
-  std::vector<std::string> ids = options.ids;
+  std::vector<std::string> ids;
+  for (const std::string& text : options.ids) {
+    MPYD_TRY_ASSIGN(std::string id, find_device(client, text));
+    ids.push_back(std::move(id));
+  }
   if (options.all) {
     MPYD_TRY_ASSIGN(const json::object answer, client.get("/v1/admin/devices?state=waiting"));
     MPYD_TRY_ASSIGN(const auto waiting, object_list(answer, "devices"));
-    for (const json::object& device : waiting) ids.push_back(shown(device, "id"));
-    for (const std::string& id : ids) out.say(id);
+    for (const json::object& device : waiting) {
+      ids.push_back(shown(device, "id"));
+      out.say(ids.back() + " by token " + shown(device, "token_name"));
+    }
     if (!ids.empty())
       MPYD_TRY(out.confirm("approve these " + std::to_string(ids.size()) + "?", options.yes));
   }
@@ -85,22 +114,26 @@ Outcome<void> run_device_approve(const DeviceApproveOptions& options, const Outp
 
 Outcome<void> run_device_replace(const DeviceReplaceOptions& options, const Output& out) {
   MPYD_TRY_ASSIGN(const AdminClient client, AdminClient::open(options.server));
+  MPYD_TRY_ASSIGN(const std::string old, find_device(client, options.id));
+  MPYD_TRY_ASSIGN(const std::string next, find_device(client, options.successor));
   MPYD_TRY_ASSIGN(const json::object answer,
-                  client.post(path_of(options.id) + "/replace", {{"by", options.successor}}));
-  out.result(answer, options.successor + " is " + shown(answer, "name") + " now; the key of " +
-                         options.id + " counts for nothing any more");
+                  client.post(path_of(old) + "/replace", {{"by", next}}));
+  out.result(answer, next + " is " + shown(answer, "name") + " now; the key of " + old +
+                         " counts for nothing any more");
   return {};
 }
 
 Outcome<void> run_device_try_again(const DeviceTryAgainOptions& options, const Output& out) {
   MPYD_TRY_ASSIGN(const AdminClient client, AdminClient::open(options.server));
-  MPYD_TRY_ASSIGN(json::object answer, client.post(path_of(options.id) + "/slots/" +
-                                                       std::to_string(options.slot) + "/try-again",
-                                                   {}));
-  answer["id"] = options.id;
+  MPYD_TRY_ASSIGN(const std::string id, find_device(client, options.id));
+  MPYD_TRY_ASSIGN(
+      json::object answer,
+      client.post(path_of(id) + "/slots/" + std::to_string(options.slot) + "/try-again", {}));
+  answer["id"] = id;
   answer["slot"] = options.slot;
-  out.result(answer, "at its next sync the device may load the driver of slot " +
-                         std::to_string(options.slot) + " again");
+  out.result(answer,
+             "once it reports the quarantine again, the device may load the driver of slot " +
+                 std::to_string(options.slot) + "; until then that stays pending");
   return {};
 }
 

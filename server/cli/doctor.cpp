@@ -1,5 +1,6 @@
 // mpyd doctor: what is wrong with an installation, why it matters, and what mends it.
 #include <boost/json/array.hpp>
+#include <cstdlib>
 #include <ctime>
 #include <filesystem>
 
@@ -46,10 +47,48 @@ std::vector<std::string> backup_folders(const DoctorOptions& options) {
   return {data.string(), (data.parent_path() / "backups").string()};
 }
 
+// The root to trust the server by: the one named, or the one that lies with the keys. Empty: none.
+std::string root_file_of(const DoctorOptions& options) {
+  if (!options.root_file.empty() || options.keys_dir.empty()) return options.root_file;
+  std::string beside = options.keys_dir + "/root.mpyd";
+  std::error_code ec;
+  return std::filesystem::is_regular_file(beside, ec) ? beside : std::string();
+}
+
+bool is_from_environment(const std::string& server) {
+  const char* value = std::getenv("MPYD_SERVER");
+  return value != nullptr && server == value;
+}
+
+// What does not answer is a finding like any other: the rest of the report stands.
+Documents look_at_server(const ServerOptions& server, const std::string& root_file,
+                         Examination& done) {
+  auto served = check_server(server, root_file, done);
+  if (served) return *std::move(served);
+  const Failure& failed = served.error();
+  const Errc code = failed.error.code;
+  const bool is_silent = code == Errc::unreachable || code == Errc::timeout;
+  const std::string hint = failed.hint.empty() ? default_hint(code) : failed.hint;
+  done.fail(is_silent ? "server-unreachable" : "server-not-examined",
+            server.server + ": " + failed.error.message,
+            is_silent ? "operators cannot reach it, and perhaps motherboards neither"
+                      : "whether it serves what you signed is not known",
+            hint.empty() ? "mpyd trust show --server " + server.server + " --root FILE" : hint);
+  return {};
+}
+
 }  // namespace
 
 Outcome<void> run_doctor(const DoctorOptions& options, const Output& out) {
-  if (options.data_dir.empty() && options.keys_dir.empty() && options.server.server.empty())
+  const std::string root_file = root_file_of(options);
+  bool asks_server = !options.server.server.empty();
+  const bool lacks_root = asks_server && root_file.empty();
+  if (lacks_root && is_from_environment(options.server.server))
+    asks_server = false;
+  else if (lacks_root)
+    return failure(Errc::invalid_argument, "--server needs --root, the root document to trust");
+  if (options.data_dir.empty() && options.keys_dir.empty() && options.backups_dir.empty() &&
+      !asks_server)
     return failure(Errc::invalid_argument, "nothing to look at",
                    "--data DIR, --keys DIR, or --server URL with --root FILE");
   for (const std::string& folder : {options.data_dir, options.keys_dir, options.backups_dir}) {
@@ -66,8 +105,11 @@ Outcome<void> run_doctor(const DoctorOptions& options, const Output& out) {
   }
   if (!options.data_dir.empty() || !options.backups_dir.empty())
     check_backups(backup_folders(options), options.data_dir, done);
-  if (!options.server.server.empty()) {
-    MPYD_TRY_ASSIGN(Documents served, check_server(options.server, options.root_file, done));
+  if (lacks_root)
+    done.looked_at.push_back("not at " + options.server.server +
+                             " (MPYD_SERVER): --root FILE names the root to trust it by");
+  if (asks_server) {
+    Documents served = look_at_server(options.server, root_file, done);
     if (documents.roots.empty()) documents = std::move(served);
   }
   if (!options.keys_dir.empty()) check_modes(options.keys_dir, done);

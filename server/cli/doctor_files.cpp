@@ -1,9 +1,12 @@
 // mpyd doctor: files: who may read them, where they lie.
 #include <sys/stat.h>
+#include <algorithm>
 #include <filesystem>
 
 #include "protocol/crypto.hpp"
 #include "server/app/data_dir.hpp"
+#include "server/app/examine.hpp"
+#include "server/app/server_key_files.hpp"
 #include "server/cli/doctor_checks.hpp"
 #include "server/util/file.hpp"
 
@@ -82,6 +85,23 @@ std::vector<SecretFile> find_secrets(const std::string& folder, int depth) {
   return out;
 }
 
+// What a write that a crash cut short left, and what may be a key that nothing names any more.
+void check_leftovers(const std::string& folder, const std::vector<SecretFile>& secrets,
+                     Examination& out) {
+  for (const std::string& path : files_in(folder, 1)) {
+    const std::string name = fs::path(path).filename().string();
+    const std::string base = name.substr(0, name.rfind('.'));
+    if (!is_unfinished_name(name, base)) continue;
+    const bool is_key = std::ranges::any_of(
+        secrets, [&](const SecretFile& secret) { return secret.path == path && !secret.is_token; });
+    if (!is_key && !base.starts_with("server.key")) continue;
+    out.warn("unfinished-file", path + " looks like what an interrupted write left",
+             "it may hold a secret key that nothing uses and nobody guards",
+             "if it is no copy of yours: shred -u " + path +
+                 " (in a data directory the next start of the server removes those it made)");
+  }
+}
+
 void check_modes(const std::string& folder, Examination& out) {
   const mode_t mode = mode_of(folder);
   if ((mode & 077U) != 0)
@@ -95,6 +115,7 @@ void check_modes(const std::string& folder, Examination& out) {
                    octal(bits) + ")",
                "whoever read it has it; if that may have happened, replace it",
                "chmod 600 " + secret.path);
+  check_leftovers(folder, secrets, out);
   for (const std::string& path : files_in(folder, 1)) {
     struct stat status {};
     if (::stat(path.c_str(), &status) != 0) continue;
@@ -133,6 +154,27 @@ void check_offline_keys(const std::string& data_dir, Examination& out) {
                           ": root and targets keys that should be elsewhere");
 }
 
+// A key lies beside a copy of a database: is it the one that opens it?
+void check_backup_key(const std::string& database, const std::string& key_file, Examination& out) {
+  const auto good = examine_backup(database, key_file);
+  if (good) return;
+  const std::string why =
+      "a restored server starts only with the key that its newest root names, and serves nothing "
+      "without it";
+  const Error& error = good.error();
+  if (error.code == Errc::forbidden)
+    out.fail("backup-readable-by-others", error.message, "whoever read it has the server's key",
+             "chmod 600 " + key_file);
+  else if (error.code == Errc::io || error.code == Errc::timeout)
+    out.warn("backup-not-examined", database + ": " + error.message, why,
+             "copy it and " + key_file +
+                 " to a folder that can be written, and look there: mpyd "
+                 "doctor --backups FOLDER");
+  else
+    out.fail("backup-does-not-start", database + " with " + key_file + ": " + error.message, why,
+             "make a new backup of database and key together, from a server that runs");
+}
+
 void check_backups(const std::vector<std::string>& folders, const std::string& data_dir,
                    Examination& out) {
   std::size_t count = 0;
@@ -144,7 +186,10 @@ void check_backups(const std::vector<std::string>& folders, const std::string& d
       const fs::path beside = fs::path(path).parent_path() / "server.key";
       // Inside the data directory the live key is no backup.
       const bool is_live = fs::equivalent(beside, server_key_path(data_dir), ec);
-      if (fs::exists(beside, ec) && !is_live) continue;
+      if (fs::exists(beside, ec) && !is_live) {
+        check_backup_key(path, beside.string(), out);
+        continue;
+      }
       out.fail("backup-without-key",
                path + " is a copy of a database without a server.key beside it",
                "the keys of its packages are sealed to the server's key: without it a restored "

@@ -55,6 +55,35 @@ std::size_t present(const trust::RoleKeys& role, const std::vector<SecretFile>& 
   }));
 }
 
+bool names(const trust::Root& root, const SecretFile& secret) {
+  const trust::RoleKeys& role = secret.role == KeyRole::root ? root.root : root.targets;
+  return std::ranges::find(role.keys, secret.public_key) != role.keys.end();
+}
+
+// Keys that an older root named, and the newest does not.
+void check_retired(const Documents& documents, const trust::Root& root,
+                   const std::vector<SecretFile>& secrets, Examination& out) {
+  for (const SecretFile& secret : secrets) {
+    if (secret.is_token || (secret.role != KeyRole::root && secret.role != KeyRole::targets) ||
+        names(root, secret))
+      continue;
+    const bool was_named = std::ranges::any_of(documents.roots, [&](const ByteVector& document) {
+      const auto older = root_of(document);
+      return older && names(*older, secret);
+    });
+    if (was_named)
+      out.warn("retired-key",
+               secret.path + ", a " + std::string(role_name(secret.role)) +
+                   " key, is retired: the newest root does not name it",
+               "it signs nothing any more, and may be destroyed",
+               "once a policy is in force (mpyd trust restore --base reads " + secret.path +
+                   ".head): shred -u " + secret.path);
+    else
+      out.looked_at.push_back(secret.path + ": a " + std::string(role_name(secret.role)) +
+                              " key that no root names, or not yet");
+  }
+}
+
 void check_signers(const trust::Root& root, const std::string& keys_dir, Examination& out) {
   const auto secrets = find_secrets(keys_dir, 1);
   const std::size_t targets = present(root.targets, secrets, KeyRole::targets);
@@ -82,6 +111,16 @@ void check_server_key(const DataFacts& facts, const std::string& data_dir, Exami
   const std::string path = server_key_path(data_dir);
   const auto root =
       facts.roots.empty() ? std::optional<trust::Root>() : root_of(facts.roots.back());
+  if (facts.key_open_to_others) {
+    // One ailment, one finding: check_modes() has told of most.
+    const bool is_told = std::ranges::any_of(out.findings, [&](const Finding& finding) {
+      return finding.code == "readable-by-others" && finding.mend.ends_with(" " + path);
+    });
+    if (!is_told)
+      out.fail("readable-by-others", facts.key_error, "whoever read it has it",
+               "chmod 600 " + path);
+    return;
+  }
   if (!facts.server_key) {
     out.fail("no-server-key", facts.key_error.empty() ? path + " is missing" : facts.key_error,
              "the server cannot start, nor open what is stored",
@@ -112,6 +151,17 @@ void check_server_key(const DataFacts& facts, const std::string& data_dir, Exami
   out.looked_at.push_back(path + ": whether root names it");
 }
 
+// Keys that the server kept because something was sealed to them when they were replaced.
+void check_old_server_keys(const std::string& data_dir, Examination& out) {
+  for (const SecretFile& secret : find_secrets(data_dir, 1)) {
+    if (secret.is_token || !secret.path.starts_with(server_key_path(data_dir) + ".old")) continue;
+    out.warn(
+        "old-server-key", secret.path + " is a replaced server key that was kept",
+        "the keys of some packages did not open when it was replaced, and are sealed to it",
+        "publish those packages again (the audit log counts them), then: shred -u " + secret.path);
+  }
+}
+
 std::optional<std::uint64_t> parse_http_date(const std::string& text) {
   std::tm when{};
   const char* end = ::strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &when);
@@ -136,6 +186,11 @@ Documents check_data(const std::string& data_dir, Examination& out) {
   out.looked_at.push_back(database + ": integrity and times, " +
                           std::to_string(facts.roots.size()) + " roots");
   check_server_key(facts, data_dir, out);
+  check_old_server_keys(data_dir, out);
+  if (!facts.load_error.empty())
+    out.fail("server-does-not-start", facts.load_error,
+             "mpyd serve loads this first, and ends when it cannot",
+             "stop the server and restore a backup of database and key; then mpyd doctor again");
   return {std::move(facts.roots), std::move(facts.head).value_or(ByteVector{})};
 }
 
@@ -166,13 +221,13 @@ void check_documents(const Documents& documents, const std::string& keys_dir, Ex
              "mpyd trust restore --base OLDKEY.head --key NEW.key --root root.mpyd");
   }
   out.looked_at.push_back(said);
-  if (!keys_dir.empty()) check_signers(*root, keys_dir, out);
+  if (keys_dir.empty()) return;
+  check_signers(*root, keys_dir, out);
+  check_retired(documents, *root, find_secrets(keys_dir, 1), out);
 }
 
 Outcome<Documents> check_server(const ServerOptions& server, const std::string& root_file,
                                 Examination& out) {
-  if (root_file.empty())
-    return failure(Errc::invalid_argument, "--server needs --root, the root document to trust");
   MPYD_TRY_ASSIGN(const ByteVector pinned, load_root(root_file));
   MPYD_TRY_ASSIGN(const http::Client plain,
                   http::Client::make(server.server, {.ca_file = server.ca_file}));
@@ -190,6 +245,10 @@ Outcome<Documents> check_server(const ServerOptions& server, const std::string& 
   out.looked_at.push_back(server.server + ": its clock and its trust documents");
   MPYD_TRY_ASSIGN(const AdminClient client, AdminClient::open(server));
   auto view = fetch_trust(client, pinned);
+  if (!view &&
+      (view.error().error.code == Errc::unreachable || view.error().error.code == Errc::timeout ||
+       view.error().error.code == Errc::unauthorised || view.error().error.code == Errc::forbidden))
+    return fail(std::move(view).error());
   if (!view) {
     out.fail("server-not-trusted", view.error().error.message,
              "it is not the server this root is for, or was rolled back",

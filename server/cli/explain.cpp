@@ -1,5 +1,6 @@
 // mpyd explain: which package would be chosen, and why each other one is not.
 #include "server/cli/commands.hpp"
+#include "server/cli/device_find.hpp"
 #include "server/cli/json_fields.hpp"
 
 namespace mpyd::server::cli {
@@ -9,9 +10,13 @@ Outcome<void> run_explain(const ExplainOptions& options, const Output& out) {
     return failure(Errc::invalid_argument, "for which motherboard?",
                    "give --device ID, or --abi TEXT (6.3-armv7m); not both");
   MPYD_TRY_ASSIGN(const AdminClient client, AdminClient::open(options.server));
+  std::string device;
+  if (!options.device.empty()) {
+    MPYD_TRY_ASSIGN(device, find_device(client, options.device));
+  }
   MPYD_TRY_ASSIGN(
       const boost::json::object answer,
-      client.get("/v1/admin/explain" + query_of({{"device", options.device},
+      client.get("/v1/admin/explain" + query_of({{"device", device},
                                                  {"abi", options.abi},
                                                  {"hardware_id", options.hardware_id},
                                                  {"revision", std::to_string(options.revision)}})));

@@ -2,6 +2,7 @@
 // a publisher, sealed content) is said to be unproved, not valid.
 #include <boost/json/array.hpp>
 
+#include "mpyd/v1/identity.pb.h"
 #include "protocol/crypto.hpp"
 #include "protocol/eeprom/identify.hpp"
 #include "protocol/package/key_block.hpp"
@@ -155,7 +156,69 @@ Outcome<Report> inspect_trust_file(Bytes text) {
   return report;
 }
 
-// The format a file claims by its first bytes; null if none does.
+void wipe_secrets(v1::Identity& identity) {
+  for (std::string* secret :
+       {identity.mutable_device_secret_key(), identity.mutable_enroll_token()})
+    crypto::wipe(std::as_writable_bytes(std::span(*secret)));
+}
+
+// What is in the file of a motherboard or a fleet, but for its secrets.
+Outcome<Report> identity_report(const v1::Identity& identity) {
+  const Bytes root_document = as_bytes(identity.root());
+  std::array<std::byte, trust::kScratchBytes> scratch{};
+  MPYD_TRY_ASSIGN(const trust::Root root, trust::verify_first_root(root_document, scratch));
+  MPYD_TRY_ASSIGN(const std::string fingerprint, root_fingerprint(root_document));
+  const bool has_key = identity.device_secret_key().size() == SecretKey::kSize;
+  const bool has_token = !identity.enroll_token().empty();
+  if (!has_key && !has_token)
+    return failure(Errc::malformed, "an identity without a key and without a token");
+  const std::string server = identity.server_host() + ":" + std::to_string(identity.server_port());
+  return Report{{{"kind", has_key ? "identity" : "fleet"},
+                 {"format", identity.format()},
+                 {"name", identity.name()},
+                 {"server", server},
+                 {"root_version", root.version},
+                 {"fingerprint", fingerprint},
+                 {"own_key", has_key},
+                 {"enroll_token", has_token},
+                 {"entries", identity.entries_size()},
+                 {"after_expiry", identity.after_expiry() == 1 ? "keep" : "refuse"}},
+                std::string(has_key ? "identity of one device" : "fleet file") + ", format " +
+                    std::to_string(identity.format()) +
+                    (identity.name().empty() ? "" : ", named " + identity.name()) +
+                    "\nserver       " + server + "\nroot         version " +
+                    std::to_string(root.version) + "\nfingerprint  " + fingerprint +
+                    "\nown key      " +
+                    (has_key ? "yes" : "no: each device makes its own at its first start") +
+                    "\ntoken        " + (has_token ? "yes" : "no") + "\npolicy       " +
+                    std::to_string(identity.entries_size()) + " entries\n" +
+                    "a secret: keep it from others\n"};
+}
+
+Outcome<Report> inspect_identity(Bytes file) {
+  v1::Identity identity;
+  const bool is_parsed = identity.ParseFromArray(file.data(), static_cast<int>(file.size()));
+  Outcome<Report> report = failure(Errc::malformed, "it is damaged");
+  if (is_parsed && !is_known_format(identity.format()))
+    report =
+        failure(Errc::unsupported, "an identity of format " + std::to_string(identity.format()) +
+                                       ", which this mpyd does not read");
+  else if (is_parsed)
+    report = identity_report(identity);
+  wipe_secrets(identity);
+  return report;
+}
+
+// Field 1 is the format, and there is a root in field 4 and a host in field 5: nothing else that
+// mpyd writes has those.
+bool looks_like_identity(Bytes file) {
+  if (!as_text(file).starts_with("\x08")) return false;
+  v1::Identity identity;
+  const bool is_parsed = identity.ParseFromArray(file.data(), static_cast<int>(file.size()));
+  wipe_secrets(identity);
+  return is_parsed && !identity.root().empty() && !identity.server_host().empty();
+}
+
 // A known layout, or a part nobody has written yet.
 bool looks_like_eeprom(Bytes file) {
   eeprom::ImageSource source(file);
@@ -168,10 +231,11 @@ bool looks_like_eeprom(Bytes file) {
 Outcome<Report> inspect_unknown(Bytes file) {
   if (file.empty()) return failure(Errc::truncated, "the file is empty");
   return failure(Errc::bad_magic, "not a file that mpyd inspects",
-                 "it knows .mpy, packages (.mpkg), key blocks, images of ID EEPROMs, key files and "
-                 "trust documents");
+                 "it knows .mpy, packages (.mpkg), key blocks, images of ID EEPROMs, key files, "
+                 "identities and fleet files, and trust documents");
 }
 
+// By the first bytes of a file, the format it claims to be of.
 Inspector inspector_of(Bytes file) {
   const std::string_view text = as_text(file);
   // With another version, too: the answer is then that this version is not known.
@@ -183,6 +247,7 @@ Inspector inspector_of(Bytes file) {
   // A SignedDocument starts with its body: field 1, length-delimited.
   if (text.starts_with("\x0a")) return inspect_signed;
   if (text.starts_with(kTrustFileStart)) return inspect_trust_file;
+  if (looks_like_identity(file)) return inspect_identity;
   if (looks_like_eeprom(file)) return inspect_eeprom;
   return inspect_unknown;
 }
@@ -190,8 +255,9 @@ Inspector inspector_of(Bytes file) {
 }  // namespace
 
 Outcome<void> run_inspect(const InspectOptions& options, const Output& out) {
-  MPYD_TRY_ASSIGN(const ByteVector file, read_file(options.file, kFileBytesMax));
+  MPYD_TRY_ASSIGN(ByteVector file, read_file(options.file, kFileBytesMax));
   auto report = inspector_of(file)(file);
+  crypto::wipe(file);  // it may be a secret
   if (!report) return explain_as<void>(fail(std::move(report).error()), options.file);
   report->json["valid"] = true;
   out.result(report->json, report->text + "valid\n");

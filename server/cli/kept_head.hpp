@@ -6,6 +6,7 @@
 #pragma once
 
 #include <boost/json/object.hpp>
+#include <compare>
 #include <optional>
 #include <string>
 
@@ -23,16 +24,22 @@ struct KeptHead {
 // Errors: those of load_kept_head; not_found.
 Outcome<KeptHead> load_head_file(const std::string& path);
 
+// By epoch, then version: the order in which heads supersede each other.
+std::strong_ordering compare_versions(const trust::TargetsHead& a, const trust::TargetsHead& b);
+
 std::string kept_head_path(const std::string& key_file);
 
 // Absent if the file is not there. Errors: io, limit, malformed, unsupported (a newer format).
 Outcome<std::optional<KeptHead>> load_kept_head(const std::string& key_file);
+// Errors: rollback (a newer one is kept; the file stays as it is), equivocation (another of the
+// same version is), io, those of load_kept_head.
 Outcome<void> save_kept_head(const std::string& key_file, Bytes signed_head,
                              const EntrySet& entries);
 
 // The last root a root key signed, kept beside it as KEY.root for the same reason.
 // Absent if the file is not there. Errors: io, limit.
 Outcome<std::optional<ByteVector>> load_kept_root(const std::string& key_file);
+// Errors: as save_kept_head.
 Outcome<void> save_kept_root(const std::string& key_file, Bytes signed_root);
 
 // {"head":..., "entries":[...]}.

@@ -43,16 +43,19 @@ void Output::report(const Failure& failed) const {
   result({{"error", error}}, {});
 }
 
-Outcome<void> Output::confirm(std::string_view question, bool already_yes) const {
+Outcome<void> Output::confirm(std::string_view question, bool already_yes,
+                              std::string_view refusal) const {
   if (already_yes) return {};
-  if (::isatty(STDIN_FILENO) == 0)
-    return failure(Errc::invalid_argument, std::string(question) + " Nobody is here to answer",
-                   "repeat with --yes if this is what you want");
   std::cerr << printable(question) << " [y/N] " << std::flush;
   std::string answer;
-  std::getline(std::cin, answer);
+  const bool is_answered = static_cast<bool>(std::getline(std::cin, answer));
   if (answer == "y" || answer == "yes") return {};
-  return failure(Errc::conflict, "not confirmed, nothing was changed");
+  if (::isatty(STDIN_FILENO) == 0 && !is_answered) {
+    std::cerr << '\n';
+    return failure(Errc::invalid_argument, std::string(question) + " Nobody is here to answer",
+                   "repeat with --yes if this is what you want");
+  }
+  return failure(Errc::conflict, std::string(refusal));
 }
 
 std::string format_table(const std::vector<std::vector<std::string>>& rows) {

@@ -21,12 +21,17 @@ class Output {
   // error: ... / hint: ..., to stderr; under --json also one object on stdout.
   void report(const Failure& failed) const;
 
-  // Asks for yes on the terminal. Errors: invalid_argument when nobody is there to ask.
-  Outcome<void> confirm(std::string_view question, bool already_yes) const;
+  // Asks for yes on standard input, a terminal or a pipe. Errors: conflict with `refusal` as its
+  // message (any other answer), invalid_argument (nobody is there to ask: the input is at its end).
+  Outcome<void> confirm(std::string_view question, bool already_yes,
+                        std::string_view refusal = "not confirmed; nothing was changed") const;
 
  private:
   bool json_;
 };
+
+// A refusal for confirm().
+inline constexpr std::string_view kNotSigned = "not confirmed; nothing was signed";
 
 // Columns aligned by spaces; the first row is the heading.
 std::string format_table(const std::vector<std::vector<std::string>>& rows);

@@ -1,5 +1,6 @@
 // mpyd pack: builds and signs packages without a network.
 #include <boost/json/array.hpp>
+#include <filesystem>
 
 #include "server/cli/commands.hpp"
 #include "server/cli/driver_files.hpp"
@@ -38,6 +39,10 @@ Outcome<void> run_pack(const PackOptions& options, const Output& out) {
   MPYD_TRY_ASSIGN(const std::vector<ExchangeKey> recipients, recipients_of(options.driver));
   MPYD_TRY_ASSIGN(const std::vector<SigningKeyPair> keys, load_publisher_keys(options.driver));
 
+  std::error_code ec;
+  std::filesystem::create_directories(options.out_dir, ec);
+  if (ec)
+    return failure(Errc::io, "cannot make the folder " + options.out_dir + ": " + ec.message());
   warn_of_floats(files, out);
   boost::json::array packages;
   std::string text;

@@ -48,7 +48,7 @@ Outcome<void> apply_policy(const SigningOptions& options, const SigningBase& bas
   }
   out.say(shown + std::to_string(after.entries.size()) + " policy entries in all, Merkle root " +
           std::string(format_digest(after.entries.merkle_root()).view()));
-  MPYD_TRY(out.confirm("Sign this?", options.yes));
+  MPYD_TRY(out.confirm("Sign this?", options.yes, kNotSigned));
   MPYD_TRY_ASSIGN(const SignedHead head, sign_and_deliver(options, base, after));
   answer["version"] = head.version;
   answer["epoch"] = head.epoch;

@@ -215,7 +215,34 @@ Outcome<Plan> plan_mpys(const PublishOptions& options, const AdminClient& client
   return plan;
 }
 
-Outcome<Plan> plan_mpkgs(const PublishOptions& options, const trust::Root& root,
+// The older root, if any, whose server key this package is sealed to. Only for a hint: older roots
+// are taken as the server has them.
+std::optional<std::uint32_t> packed_with_root(const MpkgFile& package, const TrustView& trust) {
+  for (const ByteVector& document : trust.documents.roots) {
+    const auto parts = trust::parse_signed(document);
+    if (!parts) continue;
+    const auto root = trust::parse_root(parts->body);
+    if (root && package.is_sealed_to(root->server_key)) return root->version;
+  }
+  return std::nullopt;
+}
+
+// Why the server cannot look into a package, and what to do.
+std::string not_sealed_text(const MpkgFile& package, const PublishOptions& options,
+                            const TrustView& trust) {
+  const std::string start = package.path + " is not sealed to this server";
+  if (options.unchecked) return start + ": it is stored unchecked";
+  const std::string newest = "(mpyd trust export --newest-root FILE)";
+  if (const auto older = packed_with_root(package, trust))
+    return start + "'s key: it was packed with an older root, version " + std::to_string(*older) +
+           "; pack it again with the newest " + newest;
+  return start +
+         "'s key: it was packed with an older root, with another server's, or for a fleet " +
+         "alone; pack it again with the newest root " + newest +
+         ". What is meant for the fleet alone can only be stored with --unchecked";
+}
+
+Outcome<Plan> plan_mpkgs(const PublishOptions& options, const TrustView& trust,
                          const DriverFiles& files, const Output& out) {
   Plan plan;
   plan.shared = files.mpkgs.front().manifest;
@@ -227,10 +254,8 @@ Outcome<Plan> plan_mpkgs(const PublishOptions& options, const trust::Root& root,
       return failure(Errc::conflict,
                      package.path + " belongs to another release than " + files.mpkgs.front().path,
                      "publish one release at a time");
-    if (!package.is_sealed_to(root.server_key))
-      out.say(package.path + " is not sealed to this server" +
-              (options.unchecked ? ": it is stored unchecked"
-                                 : "; it can only be stored with --unchecked"));
+    if (!package.is_sealed_to(trust.root.server_key))
+      out.say(not_sealed_text(package, options, trust));
     plan.rows.push_back(
         {text_of(package.manifest.abi), {}, text_of(package.digest), package.bytes.size(), "new"});
     plan.body.insert(plan.body.end(), package.bytes.begin(), package.bytes.end());
@@ -251,7 +276,7 @@ Outcome<void> run_publish(const PublishOptions& options, const Output& out) {
   MPYD_TRY(require_certified_server(client, trust.root));
 
   MPYD_TRY_ASSIGN(Plan plan, files.mpkgs.empty() ? plan_mpys(options, client, trust, files)
-                                                 : plan_mpkgs(options, trust.root, files, out));
+                                                 : plan_mpkgs(options, trust, files, out));
   if (!options.dry_run && !plan.body.empty()) {
     // Before it is sent, so that what is signed can be compared with what was meant.
     out.say(rows_text(plan.shared, plan.rows));

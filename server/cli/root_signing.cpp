@@ -95,6 +95,15 @@ std::string root_change(const trust::Root& before, const trust::Root& after) {
   return out;
 }
 
+std::string damaged_note(const json::object& answer) {
+  const json::value* damaged = answer.if_contains("damaged");
+  if (damaged == nullptr || !damaged->is_number() || damaged->to_number<std::uint64_t>() == 0)
+    return {};
+  return "\nWARNING: the keys of " + shown(answer, "damaged") +
+         " packages did not open and are sealed to the old server key still; the server keeps that "
+         "key as server.key.old. Publish those packages again, then destroy it";
+}
+
 std::string MissingSignatures::text() const {
   if (none()) return "it has all signatures";
   return "it lacks " + std::to_string(of_old) + " signatures of the old root's keys and " +
@@ -154,7 +163,7 @@ Outcome<void> apply_root(const RootSigningOptions& options, const RootBase& base
   MPYD_TRY_ASSIGN(const ByteVector body, format_root(next));
   MPYD_TRY_ASSIGN(ByteVector document, unsigned_document(body));
   out.say(root_change(before, next));
-  MPYD_TRY(out.confirm("Sign this root?", options.yes));
+  MPYD_TRY(out.confirm("Sign this root?", options.yes, kNotSigned));
   MPYD_TRY_ASSIGN(document, sign_with(options, before, next, std::move(document)));
   MPYD_TRY_ASSIGN(const MissingSignatures missing, missing_signatures(document, before, next));
   if (!missing.none() && options.out_file.empty())
@@ -171,7 +180,7 @@ Outcome<void> apply_root(const RootSigningOptions& options, const RootBase& base
   std::string text = "root version " + std::to_string(next.version);
   if (options.out_file.empty()) {
     MPYD_TRY(send_root(base, document, answer));
-    text += " is in force";
+    text += " is in force" + damaged_note(answer);
   } else {
     TrustFile file = base.trust.documents;
     file.draft_root = document;

@@ -22,6 +22,10 @@ Outcome<RootBase> open_root_base(const RootSigningOptions& options);
 // What changes from one root to the next, in lines with - and +.
 std::string root_change(const trust::Root& before, const trust::Root& after);
 
+// From the server's answer to a new root: a line about key blocks that did not open, and about the
+// key it keeps for them, with a newline in front; empty if there are none.
+std::string damaged_note(const boost::json::object& answer);
+
 // How many more signatures a root needs by the rules of the old and of the new root.
 struct MissingSignatures {
   std::uint32_t of_old = 0;

@@ -82,6 +82,10 @@ Outcome<void> run_trust_rotate_root(const RotateRoleOptions& options, const Outp
     return failure(Errc::invalid_argument, "nothing would change",
                    "--add, --remove, --threshold, or --expires-days for a root that runs longer");
   MPYD_TRY(change_role(next.root, options, KeyRole::root));
+  if (next.root.threshold > 1 && next.root.threshold == next.root.keys.size())
+    out.say("WARNING: all " + std::to_string(next.root.threshold) +
+            " root keys must sign every new root: once one of them is lost, nothing can ever be "
+            "changed again. Have at least one key more than --threshold");
   return apply_root(options.signing, base, next, {}, "", out);
 }
 

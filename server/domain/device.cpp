@@ -30,6 +30,13 @@ bool is_refusal_by_trust(std::uint32_t error) {
   return std::ranges::find(kRefusals, static_cast<Errc>(error)) != std::end(kRefusals);
 }
 
+bool is_trouble(std::uint32_t error) {
+  constexpr Errc kTroubles[] = {Errc::driver_error, Errc::load_error, Errc::memory, Errc::policy,
+                                Errc::no_key};
+  return is_refusal_by_trust(error) ||
+         std::ranges::find(kTroubles, static_cast<Errc>(error)) != std::end(kTroubles);
+}
+
 std::string device_id(const ExchangeKey& public_key) {
   return std::string(format_digest(crypto::sha256(public_key.bytes())).view().substr(0, 16));
 }

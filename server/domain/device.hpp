@@ -48,6 +48,13 @@ struct Device {
 // So many reports in a row with a refusal by trust, and the operator is shown the device.
 inline constexpr std::uint32_t kRefusalsOfTrouble = 3;
 
+// Is a slot with this error something for the operator: a refusal by trust, or a driver that fails?
+bool is_trouble(std::uint32_t error);
+
+// So many answers lift a quarantine: one may be lost, and a driver that takes the motherboard down
+// again must not be tried for ever.
+inline constexpr std::uint32_t kRetryAnswers = 3;
+
 // Does this error say that somebody tried to load what trust forbids, or that trust itself fails?
 bool is_refusal_by_trust(std::uint32_t error);
 
@@ -70,6 +77,8 @@ struct DeviceSlot {
   std::uint32_t retries = 0;       // so many answers more lift the quarantine
 
   bool is_quarantined() const;
+  // The operator's try-again has yet to reach the device.
+  bool is_retry_pending() const { return retries == kRetryAnswers; }
   // Does the device say the same of the board in both?
   bool same_as(const DeviceSlot& other) const;
 };

@@ -13,6 +13,8 @@ class AuditService {
 
   // Oldest first, ids above `after`, at most 1000.
   Result<std::vector<AuditRow>> list(std::uint64_t after, std::size_t count_max) const;
+  // The latest, oldest of them first, at most 1000.
+  Result<std::vector<AuditRow>> newest(std::size_t count_max) const;
 
  private:
   Store& store_;

@@ -10,9 +10,6 @@ namespace {
 
 constexpr std::size_t kDeviceNameMax = 64;
 constexpr std::size_t kDevicesListedMax = 100'000;
-// An answer may be lost; and a driver that takes the motherboard down again must not be tried for
-// ever.
-constexpr std::uint32_t kRetryAnswers = 3;
 
 bool is_device_name(std::string_view text) {
   return text.size() <= kDeviceNameMax &&
@@ -78,15 +75,15 @@ Result<DeviceService::Enrolled> DeviceService::enroll(const ExchangeKey& public_
 Result<std::vector<DeviceService::Listed>> DeviceService::list() const {
   return store_.get([](const Snapshot& s) -> Result<std::vector<Listed>> {
     MPYD_TRY_ASSIGN(auto devices, s.devices().list(kDevicesListedMax));
-    MPYD_TRY_ASSIGN(const auto quarantined,
-                    s.devices().slots_with_error(static_cast<std::uint32_t>(Errc::quarantined)));
+    MPYD_TRY_ASSIGN(const auto errors, s.devices().slot_errors());
     std::vector<Listed> out;
-    auto place = quarantined.begin();  // both are sorted by device
+    auto place = errors.begin();  // both are sorted by device
     for (Device& device : devices) {
       Listed& listed = out.emplace_back(Listed{std::move(device), {}});
-      while (place != quarantined.end() && place->device_id < listed.device.id) ++place;
-      for (; place != quarantined.end() && place->device_id == listed.device.id; ++place)
-        listed.quarantined_slots.push_back(place->slot);
+      while (place != errors.end() && place->device_id < listed.device.id) ++place;
+      for (; place != errors.end() && place->device_id == listed.device.id; ++place)
+        if (is_trouble(place->error))
+          listed.troubled_slots.push_back({.slot = place->slot, .error = place->error});
     }
     return out;
   });
@@ -165,10 +162,10 @@ Result<void> DeviceService::try_again(std::string_view id, std::uint32_t slot,
     MPYD_TRY_ASSIGN(const Device device, load_device(tx.devices(), id));
     MPYD_TRY_ASSIGN(auto slots, tx.devices().slots(id));
     const auto found = std::ranges::find(slots, slot, &DeviceSlot::slot);
+    if (found != slots.end() && found->is_retry_pending()) return {};
     if (found == slots.end() || !found->is_quarantined())
       return fail(Errc::conflict, "slot " + std::to_string(slot) + " of the device " + device.id +
                                       " reports no quarantine");
-    if (found->retries == kRetryAnswers) return {};
     found->retries = kRetryAnswers;
     MPYD_TRY(tx.devices().put_slot(id, *found));
     return tx.audit().append({clock_.now_unix_s(), actor, "device-try-again", device.id,

@@ -23,7 +23,7 @@ class DeviceService {
                           const std::string& actor);
   struct Listed {
     Device device;
-    std::vector<std::uint32_t> quarantined_slots;
+    std::vector<DeviceSlot> troubled_slots;  // only slot and error are filled in
   };
   Result<std::vector<Listed>> list() const;
   Result<std::uint64_t> count() const;
@@ -41,7 +41,8 @@ class DeviceService {
   // then on. Doing it twice is a success. Errors: not_found, invalid_argument (the same device),
   // revoked (the successor was), conflict (another one took its place before).
   Result<Device> replace(std::string_view id, std::string_view successor, const std::string& actor);
-  // The device may load what it quarantined in this slot once more.
+  // The device may load what it quarantined in this slot once more. Stays pending until an answer
+  // has told the device, however long that one is off.
   // Errors: not_found, conflict (the slot reports no quarantine).
   Result<void> try_again(std::string_view id, std::uint32_t slot, const std::string& actor);
 

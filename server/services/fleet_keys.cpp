@@ -62,6 +62,13 @@ Result<void> FleetKeys::load() {
   return {};
 }
 
+Result<void> FleetKeys::check(const std::vector<FleetKeyRow>& rows, const ExchangeKeyPair& server) {
+  Locked<SecretKey> secret;
+  for (std::size_t i = 0; i < rows.size() && i < kFleetKeysMax; ++i)
+    MPYD_TRY(open(rows[i], server, *secret));
+  return {};
+}
+
 std::vector<FleetKeys::Key> FleetKeys::list() const {
   const std::scoped_lock lock(mutex_);
   std::vector<Key> out;

@@ -26,6 +26,9 @@ class FleetKeys {
   // Errors: decryption (not sealed to this server's key), malformed.
   Result<void> load();
 
+  // Does all that load() takes open with this server key? Errors: those of load().
+  static Result<void> check(const std::vector<FleetKeyRow>& rows, const ExchangeKeyPair& server);
+
   struct Key {
     std::uint32_t generation = 0;
     ExchangeKey public_key;

@@ -35,6 +35,18 @@ Result<bool> rewrap_key_block(MutableBytes block, Bytes package_head, const Exch
   return true;
 }
 
+Result<bool> any_key_block_names(const PackageStore& packages, const ExchangeKey& key) {
+  const KeyId id = key_id(key.bytes());
+  Digest last;
+  while (true) {
+    MPYD_TRY_ASSIGN(const auto blocks, packages.key_blocks(last, kBlocksAtOnce));
+    if (blocks.empty()) return false;
+    for (const PackageStore::KeyBlock& each : blocks)
+      if (has_recipient(each.key_block, id)) return true;
+    last = blocks.back().package;
+  }
+}
+
 Result<Rewrapped> rewrap_key_blocks(Transaction& tx, const ExchangeKeyPair& from,
                                     const ExchangeKeyPair& to, const RewrapProgress& progress) {
   Rewrapped out;

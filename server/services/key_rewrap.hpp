@@ -22,6 +22,9 @@ using RewrapProgress = std::function<void(std::uint64_t done, std::uint64_t tota
 Result<Rewrapped> rewrap_key_blocks(Transaction& tx, const ExchangeKeyPair& from,
                                     const ExchangeKeyPair& to, const RewrapProgress& progress);
 
+// Is anything still sealed to `key`?
+Result<bool> any_key_block_names(const PackageStore& packages, const ExchangeKey& key);
+
 // One block, in place. False: it does not name `from`. Errors: those of open_content_key.
 Result<bool> rewrap_key_block(MutableBytes block, Bytes package_head, const ExchangeKeyPair& from,
                               const ExchangeKeyPair& to);

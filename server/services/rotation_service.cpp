@@ -20,7 +20,11 @@ Result<void> RotationService::recover() {
                 "the newest root names the server key " + hex(named) +
                     ", and the data directory holds another; bring server.key back from the "
                     "backup that was made with this database");
-  MPYD_TRY(parts_.files.adopt_next());
+  const ServerKeys::Key replaced = parts_.keys.current();
+  MPYD_TRY_ASSIGN(const bool is_needed, parts_.store.get([&](const Snapshot& s) {
+    return any_key_block_names(s.packages(), replaced->public_key);
+  }));
+  MPYD_TRY(parts_.files.adopt_next(is_needed));
   parts_.keys.replace(*std::move(next));
   return {};
 }
@@ -87,7 +91,7 @@ Result<RotationReport> RotationService::accept_root(Bytes signed_root, const std
   report.existed = accepted->existed;
   if (!report.new_server_key) return report;
   parts_.keys.finish_change();
-  const auto adopted = parts_.files.adopt_next();
+  const auto adopted = parts_.files.adopt_next(report.rewrapped.damaged != 0);
   if (!adopted)
     return fail(Error(adopted.error())
                     .with("the root and the new server key are in force, but the key's file could "

@@ -2,7 +2,8 @@
 //
 // The next key is made here first, beside the current one, and used only once a root names it. Then
 // one transaction brings the root and re-wraps every key block; after its commit the next key's
-// file takes the place of the current one. A crash between the two is mended at start, where the
+// file takes the place of the current one, which is kept while a key block that did not open is
+// still sealed to it. A crash between the two is mended at start, where the
 // newest root tells which file is right.
 #pragma once
 
@@ -22,8 +23,9 @@ class ServerKeyFiles {
   virtual Result<std::optional<ExchangeKeyPair>> load_next() const = 0;
   // Errors: conflict (there is one).
   virtual Result<void> save_next(const ExchangeKeyPair& key) = 0;
-  // The next key takes the current one's place. Errors: not_found.
-  virtual Result<void> adopt_next() = 0;
+  // The next key takes the current one's place, which is kept aside if something is still sealed to
+  // it. Errors: not_found.
+  virtual Result<void> adopt_next(bool keeps_current) = 0;
 };
 
 struct NextServerKey {

@@ -98,10 +98,11 @@ bool is_newer(const trust::TargetsHead& head, const SyncRequest& request) {
                                              : head.version > request.head_version;
 }
 
-// Newest first; the device drops what it has no room for.
+// Newest first; the device drops what it has no room for. A device that tells of a higher
+// generation than there is was lied to, by whoever had the server's key then.
 void add_fleet_keys(const FleetKeys& fleet_keys, const SyncRequest& request,
                     v1::SyncAnswer& message) {
-  if (fleet_keys.newest() <= request.fleet_generation) return;
+  if (fleet_keys.newest() == request.fleet_generation) return;
   fleet_keys.for_each([&](std::uint32_t generation, const SecretKey& secret) {
     v1::FleetKey& key = *message.add_fleet_keys();
     key.set_generation(generation);
@@ -153,7 +154,13 @@ Result<void> fill_answer(const AnswerSources& sources, const SyncRequest& reques
     if (!board.wants_answer && !retry) continue;
     v1::SlotAnswer& slot = *message.add_slots();
     MPYD_TRY(fill_slot(sources, request, board, slot));
-    slot.set_try_again(retry);
+    // Where nothing is chosen there is nothing to try again; the retry waits for a package.
+    const bool has_package = !slot.package_digest().empty();
+    if (!has_package && !board.wants_answer) {
+      message.mutable_slots()->RemoveLast();
+      continue;
+    }
+    slot.set_try_again(retry && has_package);
     if (message.ByteSizeLong() + kFieldOverhead <= message_bytes_max) continue;
     wipe_key(slot);
     message.mutable_slots()->RemoveLast();

@@ -38,9 +38,9 @@ struct AnswerSources {
   const ServerPlace& place;
 };
 
-// Adds the newest head and the fleet keys, if the device's are older, where the server is from now
-// on, and a decision for every board that wants one or is in `retry_slots`, as far as
-// `message_bytes_max` allows; the device asks again for the rest.
+// Adds the newest head, if the device's is older, the fleet keys, if the device's are others, where
+// the server is from now on, and a decision for every board that wants one or is in `retry_slots`,
+// as far as `message_bytes_max` allows; the device asks again for the rest.
 // Errors: io, timeout.
 Result<void> fill_answer(const AnswerSources& sources, const SyncRequest& request,
                          std::span<const std::uint32_t> retry_slots, std::size_t message_bytes_max,

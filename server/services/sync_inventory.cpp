@@ -38,15 +38,27 @@ std::optional<Admission> judge(const Device& device, const ExchangeKey& key,
   return std::nullopt;
 }
 
+// Why this token enrols nobody now, if so.
+std::optional<std::string> why_not(const std::optional<Token>& token, std::uint64_t now_unix_s) {
+  if (!token) return "the token is not known here";
+  if (const auto usable = token->usable(now_unix_s); !usable) return usable.error().message;
+  if (!token->scopes.allows(Scopes::enroll)) return "the token is not one for enrolling devices";
+  return std::nullopt;
+}
+
 // First contact: a new device, if its token says so.
 Result<std::optional<Admission>> enroll(Transaction& tx, const ExchangeKey& key,
                                         const Digest& token_hash, std::uint64_t now_unix_s,
-                                        Device& device) {
-  const auto token = find_usable_token(tx.tokens(), token_hash, now_unix_s);
-  if (!token && token.error().code != Errc::unauthorised) return fail(token.error());
-  if (!token) return refuse(sync::Status::unknown_device, token.error().message);
-  if (!token->scopes.allows(Scopes::enroll))
-    return refuse(sync::Status::unknown_device, "the token is not one for enrolling devices");
+                                        RefusedStrangers& strangers, Device& device) {
+  MPYD_TRY_ASSIGN(const auto token, find_token(tx.tokens(), token_hash));
+  if (const auto reason = why_not(token, now_unix_s)) {
+    // Somebody was given this token: the operator may want to know who comes too late.
+    if (token && strangers.is_news(key, now_unix_s))
+      MPYD_TRY(
+          tx.audit().append({now_unix_s, "token:" + token->name, "device-refused", device_id(key),
+                             boost::json::serialize(boost::json::object{{"reason", *reason}})}));
+    return refuse(sync::Status::unknown_device, *reason);
+  }
   device = Device{.id = device_id(key),
                   .public_key = key,
                   .state = token->needs_approval ? DeviceState::waiting : DeviceState::enrolled,
@@ -59,27 +71,52 @@ Result<std::optional<Admission>> enroll(Transaction& tx, const ExchangeKey& key,
   return std::nullopt;
 }
 
+// What is kept of a slot that was reported before. A try-again that no answer has told yet outlasts
+// everything but another board: a motherboard that is off, or still reads its boards, says nothing
+// of a quarantine. One that was told ends with the quarantine.
+DeviceSlot with_retries(const DeviceSlot& before, const DeviceSlot& reported) {
+  DeviceSlot out = reported;
+  if (before.retries == 0) return out;
+  const bool is_other = !reported.hardware_id.empty() && reported.hardware_id != before.hardware_id;
+  if (is_other || (!before.is_retry_pending() && !reported.is_quarantined())) return out;
+  out.retries = before.retries;
+  if (out.hardware_id.empty()) out.hardware_id = before.hardware_id;
+  return out;
+}
+
+Result<void> store_reported(Transaction& tx, const std::string& id, const DeviceSlot* before,
+                            const DeviceSlot& reported, std::uint64_t now_unix_s) {
+  DeviceSlot slot = before != nullptr ? with_retries(*before, reported) : reported;
+  const bool same = before != nullptr && before->same_as(slot);
+  if (same && before->retries == slot.retries) return {};
+  slot.since_unix_s = same ? before->since_unix_s : now_unix_s;
+  return tx.devices().put_slot(id, slot);
+}
+
+// An empty slot is nothing to keep, unless a try-again waits for its board.
+Result<void> store_empty(Transaction& tx, const std::string& id, const DeviceSlot& before,
+                         std::uint64_t now_unix_s) {
+  if (!before.is_retry_pending()) return tx.devices().remove_slot(id, before.slot);
+  const DeviceSlot empty{.slot = before.slot, .state = 0};
+  return store_reported(tx, id, &before, empty, now_unix_s);
+}
+
 Result<void> store_slots(Transaction& tx, const std::string& id, const SyncRequest& request,
                          std::uint64_t now_unix_s, std::vector<std::uint32_t>& retry_slots) {
   MPYD_TRY_ASSIGN(const auto present, tx.devices().slots(id));
   for (const BoardReport& board : request.boards) {
-    const auto before = std::ranges::find(present, board.inventory.slot, &DeviceSlot::slot);
-    const bool same = before != present.end() && before->same_as(board.inventory);
-    const bool retry = same && before->retries != 0;
-    if (same && !retry) continue;
-    DeviceSlot slot = same ? *before : board.inventory;
-    if (retry) {
-      retry_slots.push_back(slot.slot);
-      --slot.retries;
-    } else {
-      slot.since_unix_s = now_unix_s;
-    }
-    MPYD_TRY(tx.devices().put_slot(id, slot));
+    const DeviceSlot& reported = board.inventory;
+    const auto found = std::ranges::find(present, reported.slot, &DeviceSlot::slot);
+    const DeviceSlot* before = found == present.end() ? nullptr : &*found;
+    MPYD_TRY(store_reported(tx, id, before, reported, now_unix_s));
+    if (before != nullptr && reported.is_quarantined() &&
+        with_retries(*before, reported).retries != 0)
+      retry_slots.push_back(reported.slot);
   }
   for (const DeviceSlot& slot : present) {
     const auto occupied = [&](const BoardReport& b) { return b.inventory.slot == slot.slot; };
     if (std::ranges::none_of(request.boards, occupied))
-      MPYD_TRY(tx.devices().remove_slot(id, slot.slot));
+      MPYD_TRY(store_empty(tx, id, slot, now_unix_s));
   }
   return {};
 }
@@ -139,7 +176,7 @@ void take_report(const SyncRequest& request, std::uint64_t now_unix_s, Device& d
 }
 
 Result<Admission> record(Transaction& tx, const ExchangeKey& key, const SyncRequest& request,
-                         std::uint64_t now_unix_s) {
+                         std::uint64_t now_unix_s, RefusedStrangers& strangers) {
   MPYD_TRY_ASSIGN(const auto known, tx.devices().find(device_id(key)));
   Device device;
   if (known) {
@@ -148,7 +185,8 @@ Result<Admission> record(Transaction& tx, const ExchangeKey& key, const SyncRequ
   } else {
     if (!request.enroll_token_hash)
       return refuse(sync::Status::unknown_device, "this device key is not enrolled here");
-    MPYD_TRY_ASSIGN(auto refused, enroll(tx, key, *request.enroll_token_hash, now_unix_s, device));
+    MPYD_TRY_ASSIGN(auto refused,
+                    enroll(tx, key, *request.enroll_token_hash, now_unix_s, strangers, device));
     if (refused) return *std::move(refused);
   }
   take_report(request, now_unix_s, device);
@@ -166,8 +204,19 @@ Result<Admission> record(Transaction& tx, const ExchangeKey& key, const SyncRequ
 
 }  // namespace
 
+bool RefusedStrangers::is_news(const ExchangeKey& device_key, std::uint64_t now_unix_s) {
+  const std::uint64_t hour = now_unix_s / 3600;
+  if (hour != hour_) written_.clear();
+  hour_ = hour;
+  if (written_.size() == kRowsPerHourMax ||
+      std::ranges::find(written_, device_key) != written_.end())
+    return false;
+  written_.push_back(device_key);
+  return true;
+}
+
 Result<Admission> admit(Store& store, const ExchangeKey& device_key, const SyncRequest& request,
-                        std::uint64_t now_unix_s) {
+                        std::uint64_t now_unix_s, RefusedStrangers& strangers) {
   const std::string id = device_id(device_key);
   MPYD_TRY_ASSIGN(const auto known,
                   store.get([&](const Snapshot& s) { return s.devices().find(id); }));
@@ -180,13 +229,29 @@ Result<Admission> admit(Store& store, const ExchangeKey& device_key, const SyncR
   Admission admission;
   const Result<void> written = store.write(
       [&](Transaction& tx) -> Result<void> {
-        MPYD_TRY_ASSIGN(admission, record(tx, device_key, request, now_unix_s));
+        MPYD_TRY_ASSIGN(admission, record(tx, device_key, request, now_unix_s, strangers));
         return {};
       },
       // A device relies on having been enrolled; the rest may be lost with the last moments.
       known ? Durability::relaxed : Durability::full);
   MPYD_TRY(written);
   return admission;
+}
+
+Result<void> count_retries(Store& store, const std::string& id,
+                           const std::vector<std::uint32_t>& slots) {
+  if (slots.empty()) return {};
+  return store.write(
+      [&](Transaction& tx) -> Result<void> {
+        MPYD_TRY_ASSIGN(auto present, tx.devices().slots(id));
+        for (DeviceSlot& slot : present) {
+          if (slot.retries == 0 || std::ranges::find(slots, slot.slot) == slots.end()) continue;
+          --slot.retries;
+          MPYD_TRY(tx.devices().put_slot(id, slot));
+        }
+        return {};
+      },
+      Durability::relaxed);
 }
 
 }  // namespace mpyd::server

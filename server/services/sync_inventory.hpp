@@ -18,14 +18,32 @@ struct Admission {
   std::vector<std::uint32_t> retry_slots = {};  // whose quarantine the operator lifts
 };
 
+// Remembers which strangers with a token of this server are on record in the present hour: each
+// once, and only so many of them that nobody fills the disk with device keys made up for it.
+class RefusedStrangers {
+ public:
+  static constexpr std::size_t kRowsPerHourMax = 20;
+
+  // Is this one to be written down? From then on it is.
+  bool is_news(const ExchangeKey& device_key, std::uint64_t now_unix_s);
+
+ private:
+  std::uint64_t hour_ = 0;  // counted from 1970
+  std::vector<ExchangeKey> written_;
+};
+
 // Events of one device that reach the audit log within an hour; more are only counted, so that no
 // device, opened or gone mad, fills the disk.
 inline constexpr std::uint32_t kEventRowsPerHourMax = 300;
 
 // Lets the device in, or says why not; when it is let in, its counter, inventory and events are on
 // record. A device that is not let in changes nothing, but for the first contact of one that has to
-// wait for the operator: it is known from then on.
+// wait for the operator: it is known from then on. One refused for its token is in the audit log.
 Result<Admission> admit(Store& store, const ExchangeKey& device_key, const SyncRequest& request,
-                        std::uint64_t now_unix_s);
+                        std::uint64_t now_unix_s, RefusedStrangers& strangers);
+
+// The answer at hand tells these slots of the device to try again.
+Result<void> count_retries(Store& store, const std::string& id,
+                           const std::vector<std::uint32_t>& slots);
 
 }  // namespace mpyd::server

@@ -92,7 +92,7 @@ Result<void> SyncService::answer_to(const ExchangeKey& device_key, Bytes message
     answer.set_message(request.error().message);
     return {};
   }
-  MPYD_TRY_ASSIGN(const Admission admission, admit(store_, device_key, *request, now));
+  MPYD_TRY_ASSIGN(const Admission admission, admit(store_, device_key, *request, now, strangers_));
   out.set_status(static_cast<std::uint32_t>(admission.status));
   if (admission.status != sync::Status::ok) {
     out.set_last_counter(admission.last_counter);
@@ -105,9 +105,13 @@ Result<void> SyncService::answer_to(const ExchangeKey& device_key, Bytes message
     answer.set_message("answer_bytes_max is too small");
     return {};
   }
-  return fill_answer({*view, resolve_, content_keys_, fleet_keys_, place_}, *request,
-                     admission.retry_slots, request->answer_bytes_max - sync::kAnswerMessageOffset,
-                     answer);
+  MPYD_TRY(fill_answer({*view, resolve_, content_keys_, fleet_keys_, place_}, *request,
+                       admission.retry_slots,
+                       request->answer_bytes_max - sync::kAnswerMessageOffset, answer));
+  std::vector<std::uint32_t> retried;
+  for (const v1::SlotAnswer& slot : out.slots())
+    if (slot.try_again()) retried.push_back(slot.slot());
+  return count_retries(store_, device_id(device_key), retried);
 }
 
 Result<SyncResult> SyncService::seal(const ExchangeKey& device_key, const SyncAnswer& answer) {

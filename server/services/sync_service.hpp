@@ -58,7 +58,8 @@ class SyncService {
   KeyId server_key_id_;
   SecretCache<ExchangeKey, SharedKey> shared_keys_;
   Locked<SharedKey> key_;  // of the exchange at hand
-  LockedBytes work_;       // where answers are put together and sealed
+  RefusedStrangers strangers_;
+  LockedBytes work_;  // where answers are put together and sealed
 };
 
 }  // namespace mpyd::server

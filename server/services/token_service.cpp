@@ -39,12 +39,17 @@ std::string make_token_text() {
 
 Digest hash_token(std::string_view text) { return crypto::sha256(as_bytes(text)); }
 
+Result<std::optional<Token>> find_token(const TokenStore& tokens, const Digest& hash) {
+  MPYD_TRY_ASSIGN(auto token, tokens.find(hash));
+  // The index compares hashes of 256-bit secrets; the last word is a comparison in constant time.
+  if (token && !crypto::equal(token->hash.bytes(), hash.bytes())) token.reset();
+  return token;
+}
+
 Result<Token> find_usable_token(const TokenStore& tokens, const Digest& hash,
                                 std::uint64_t now_unix_s) {
-  MPYD_TRY_ASSIGN(const auto token, tokens.find(hash));
-  // The index compares hashes of 256-bit secrets; the last word is a comparison in constant time.
-  if (!token || !crypto::equal(token->hash.bytes(), hash.bytes()))
-    return fail(Errc::unauthorised, "the token is not known here");
+  MPYD_TRY_ASSIGN(const auto token, find_token(tokens, hash));
+  if (!token) return fail(Errc::unauthorised, "the token is not known here");
   MPYD_TRY(token->usable(now_unix_s));
   return *token;
 }

@@ -12,6 +12,9 @@ namespace mpyd::server {
 // How a presented token is looked up.
 Digest hash_token(std::string_view text);
 
+// The token of this hash, usable or not.
+Result<std::optional<Token>> find_token(const TokenStore& tokens, const Digest& hash);
+
 // The token of this hash, if it is there and may be used now. Errors: unauthorised.
 Result<Token> find_usable_token(const TokenStore& tokens, const Digest& hash,
                                 std::uint64_t now_unix_s);

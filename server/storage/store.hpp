@@ -116,12 +116,13 @@ class DeviceStore {
   virtual Result<std::uint64_t> count() const = 0;
   // Sorted by slot.
   virtual Result<std::vector<DeviceSlot>> slots(std::string_view id) const = 0;
-  struct SlotPlace {
+  struct SlotError {
     std::string device_id;
     std::uint32_t slot = 0;
+    std::uint32_t error = 0;  // never 0
   };
   // Of all devices, sorted.
-  virtual Result<std::vector<SlotPlace>> slots_with_error(std::uint32_t error) const = 0;
+  virtual Result<std::vector<SlotError>> slot_errors() const = 0;
 
   // Errors: conflict (the id is there).
   virtual Result<void> add(const Device& device) = 0;
@@ -187,6 +188,8 @@ class AuditLog {
  public:
   // Oldest first, ids above `after`.
   virtual Result<std::vector<AuditRow>> list(std::uint64_t after, std::size_t count_max) const = 0;
+  // The latest, oldest of them first.
+  virtual Result<std::vector<AuditRow>> newest(std::size_t count_max) const = 0;
   virtual Result<void> append(const AuditEvent& event) = 0;
 
  protected:

@@ -40,6 +40,25 @@ def attach(board):
 def detach(device):
     pass
 """
+# Takes the motherboard down as long as a file is there.
+SPINS_WHILE = """
+import os
+class Device:
+    def __init__(self, board):
+        pass
+    def hello(self):
+        return "hello"
+def attach(board):
+    try:
+        os.stat({flag!r})
+    except OSError:
+        return Device(board)
+    print("spinning")
+    while True:
+        pass
+def detach(device):
+    pass
+"""
 FAST = dict(sync_interval_ms=400, retry_max_ms=300, report_delay_ms=100, trial_ms=1500)
 
 
@@ -129,6 +148,24 @@ class Quarantine(unittest.TestCase):
 
     def test_a_driver_that_crashes_the_process_is_quarantined_after_three_resets(self):
         self.story(CRASHES)
+
+    def test_the_operators_try_again_waits_for_a_motherboard_that_is_off(self):
+        flag = self.folder / "flag"
+        flag.touch()
+        self.run_into_quarantine(SPINS_WHILE.format(flag=str(flag)))
+        shown = lambda: json.loads(self.server.admin("--json", "device", "show", "motherboard").stdout)["boards"]  # noqa: E731
+        live.wait_for("the server to hear of it", lambda: any(b["error"] == "quarantined" for b in shown()))
+        self.board.stop()
+        flag.unlink()
+        self.server.admin("device", "try-again", "motherboard", "--slot", 0)
+        self.assertTrue(shown()[0]["try_again_pending"])
+        self.assertIn("try-again pending", self.server.admin("device", "show", "motherboard").stdout)
+        self.board.start()
+        self.board.wait_event("loaded", slot=0, timeout_s=30)
+        self.assertEqual(self.board.call(0, "hello"), "hello")
+        live.wait_for("the server to hear of that", lambda: shown()[0]["state"] == "running")
+        self.assertFalse(shown()[0]["try_again_pending"])
+        self.board.stop()
 
     def test_programs_that_end_without_stop_quarantine_nobody(self):
         self.publish("thermo", GOOD)

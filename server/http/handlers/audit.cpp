@@ -16,7 +16,13 @@ Result<Response> list_audit(const AdminApi& api, Request& request) {
   if (const auto text = request.query("limit"); !text.empty()) {
     MPYD_TRY_ASSIGN(limit, read_number("limit", text, 1000));
   }
-  MPYD_TRY_ASSIGN(const auto rows, api.audit.list(after, limit));
+  const std::string_view order = request.query("order");
+  const bool newest = order == "newest";
+  if (!order.empty() && order != "oldest" && !newest)
+    return fail(Errc::invalid_argument, "order is oldest or newest");
+  if (newest && after != 0)
+    return fail(Errc::invalid_argument, "after goes with order=oldest: the rows that follow one");
+  MPYD_TRY_ASSIGN(const auto rows, newest ? api.audit.newest(limit) : api.audit.list(after, limit));
   boost::json::array out;
   for (const AuditRow& row : rows) {
     boost::system::error_code failed;

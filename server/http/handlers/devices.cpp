@@ -39,12 +39,13 @@ json::object device_json(const Device& device) {
 }
 
 // What an operator should look at: one phrase, or null.
-json::value trouble_of(const Device& device, const std::vector<std::uint32_t>& quarantined) {
+json::value trouble_of(const Device& device, const std::vector<DeviceSlot>& troubled) {
   std::string text;
   if (device.refusals >= kRefusalsOfTrouble)
     text = std::to_string(device.refusals) + " reports with refusals in a row";
-  for (const std::uint32_t slot : quarantined)
-    text += (text.empty() ? "slot " : ", slot ") + std::to_string(slot) + " quarantined";
+  for (const DeviceSlot& slot : troubled)
+    text += (text.empty() ? "slot " : ", slot ") + std::to_string(slot.slot) + " " +
+            std::string(name(static_cast<Errc>(slot.error)));
   if (text.empty()) return nullptr;
   return json::string(text);
 }
@@ -59,6 +60,7 @@ json::object slot_json(const DeviceSlot& slot) {
                    {"eeprom_digest", digest_or_null(slot.eeprom_digest)},
                    {"loaded_digest", digest_or_null(slot.loaded_digest)},
                    {"since_unix_s", slot.since_unix_s},
+                   {"try_again_pending", slot.is_retry_pending()},
                    {"trying_again", slot.retries != 0}};
   if (!slot.hardware_id.empty()) out["hardware_id"] = slot.hardware_id;
   if (!slot.serial.empty()) out["serial"] = to_hex({slot.serial.begin(), slot.serial.size()});
@@ -72,10 +74,10 @@ Result<Response> list_devices(const AdminApi& api, Request& request) {
   const std::string_view state = request.query("state");
   MPYD_TRY_ASSIGN(const auto devices, api.devices.list());
   json::array out;
-  for (const auto& [device, quarantined] : devices) {
+  for (const auto& [device, troubled] : devices) {
     if (!state.empty() && name(device.state) != state) continue;
     json::object row = device_json(device);
-    row["trouble"] = trouble_of(device, quarantined);
+    row["trouble"] = trouble_of(device, troubled);
     out.push_back(std::move(row));
   }
   return json_response(200, {{"devices", std::move(out)}});
@@ -96,12 +98,12 @@ Result<Response> show_device(const AdminApi& api, Request& request) {
   MPYD_TRY_ASSIGN(const auto detail, api.devices.show(request.params[0]));
   json::object out = device_json(detail.device);
   json::array boards;
-  std::vector<std::uint32_t> quarantined;
+  std::vector<DeviceSlot> troubled;
   for (const DeviceSlot& slot : detail.slots) {
     boards.push_back(slot_json(slot));
-    if (slot.is_quarantined()) quarantined.push_back(slot.slot);
+    if (is_trouble(slot.error)) troubled.push_back(slot);
   }
-  out["trouble"] = trouble_of(detail.device, quarantined);
+  out["trouble"] = trouble_of(detail.device, troubled);
   out["boards"] = std::move(boards);
   return json_response(200, out);
 }

@@ -130,17 +130,15 @@ Result<std::vector<DeviceSlot>> SqliteDeviceStore::slots(std::string_view id) co
   }
 }
 
-Result<std::vector<DeviceStore::SlotPlace>> SqliteDeviceStore::slots_with_error(
-    std::uint32_t error) const {
+Result<std::vector<DeviceStore::SlotError>> SqliteDeviceStore::slot_errors() const {
   MPYD_TRY_ASSIGN(Statement rows,
-                  connection_.prepare("SELECT device_id, slot FROM device_slots WHERE error = ? "
-                                      "ORDER BY device_id, slot"));
-  rows.bind(error);
-  std::vector<SlotPlace> out;
+                  connection_.prepare("SELECT device_id, slot, error FROM device_slots "
+                                      "WHERE error <> 0 ORDER BY device_id, slot"));
+  std::vector<SlotError> out;
   while (true) {
     MPYD_TRY_ASSIGN(const bool more, rows.step());
     if (!more) return out;
-    out.push_back({std::string(rows.text(0)), rows.u32(1)});
+    out.push_back({std::string(rows.text(0)), rows.u32(1), rows.u32(2)});
   }
 }
 

@@ -61,7 +61,7 @@ class SqliteDeviceStore final : public DeviceStore {
   Result<std::vector<Device>> list(std::size_t count_max) const override;
   Result<std::uint64_t> count() const override;
   Result<std::vector<DeviceSlot>> slots(std::string_view id) const override;
-  Result<std::vector<SlotPlace>> slots_with_error(std::uint32_t error) const override;
+  Result<std::vector<SlotError>> slot_errors() const override;
   Result<void> add(const Device& device) override;
   Result<void> update(const Device& device) override;
   Result<void> put_slot(std::string_view id, const DeviceSlot& slot) override;
@@ -111,6 +111,7 @@ class SqliteAuditLog final : public AuditLog {
  public:
   explicit SqliteAuditLog(Connection& connection) : connection_(connection) {}
   Result<std::vector<AuditRow>> list(std::uint64_t after, std::size_t count_max) const override;
+  Result<std::vector<AuditRow>> newest(std::size_t count_max) const override;
   Result<void> append(const AuditEvent& event) override;
 
  private:

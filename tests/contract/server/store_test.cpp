@@ -310,22 +310,22 @@ TEST_CASE("every store keeps its promises") {
     }
   }
 
-  DYNAMIC_SECTION(backend.name << ": slots are found by their error, over all devices") {
+  DYNAMIC_SECTION(backend.name << ": slots with an error are found over all devices") {
     REQUIRE(write([&](Transaction& tx) -> Result<void> {
       Device b = device("b");
       b.public_key = test::random_fixed<ExchangeKey>(6);
       MPYD_TRY(tx.devices().add(b));
       MPYD_TRY(tx.devices().add(device("a")));
       MPYD_TRY(tx.devices().put_slot("b", {.slot = 1, .error = 84}));
-      MPYD_TRY(tx.devices().put_slot("b", {.slot = 2, .error = 20}));
+      MPYD_TRY(tx.devices().put_slot("b", {.slot = 2, .error = 0}));
       return tx.devices().put_slot("a", {.slot = 7, .error = 84});
     }));
-    const auto places =
-        get(*store, [](const Snapshot& s) { return s.devices().slots_with_error(84); });
+    const auto places = get(*store, [](const Snapshot& s) { return s.devices().slot_errors(); });
     REQUIRE(places.size() == 2);
     CHECK(places[0].device_id == "a");
     CHECK(places[0].slot == 7);
     CHECK(places[1].slot == 1);
+    CHECK(places[1].error == 84);
   }
 
   DYNAMIC_SECTION(backend.name << ": fleet keys come newest first, and none is replaced") {
@@ -399,6 +399,18 @@ TEST_CASE("every store keeps its promises") {
     const auto rest = get(*store, [&](const Snapshot& s) { return s.audit().list(all[0].id, 1); });
     REQUIRE(rest.size() == 1);
     CHECK(rest[0].event.action == "b");
+  }
+
+  DYNAMIC_SECTION(backend.name << ": the newest rows of the audit log come from old to new") {
+    for (const char* action : {"a", "b", "c"})
+      REQUIRE(write([&](Transaction& tx) {
+        return tx.audit().append({.time_unix_s = 5, .action = action});
+      }));
+    const auto last = get(*store, [](const Snapshot& s) { return s.audit().newest(2); });
+    REQUIRE(last.size() == 2);
+    CHECK(last[0].event.action == "b");
+    CHECK(last[1].event.action == "c");
+    CHECK(get(*store, [](const Snapshot& s) { return s.audit().newest(9); }).size() == 3);
   }
 }
 

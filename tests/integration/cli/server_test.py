@@ -335,6 +335,36 @@ class Devices(ServerTest):
         self.assertEqual(self.admin_json("device", "replace", old["id"], new["id"])["name"], "press-7")
         states = {d["id"]: d["state"] for d in self.admin_json("device", "list")["devices"]}
         self.assertEqual(states, {old["id"]: "replaced", new["id"]: "enrolled"})
+        # The name is the new one's now, also for commands; the audit log names each beside the other.
+        self.assertEqual(self.admin_json("device", "show", "press-7")["id"], new["id"])
+        lines = self.admin("audit").stdout.splitlines()
+        self.assertIn(f"by={new['id']}", next(line for line in lines if "device-replaced" in line))
+        self.assertIn(f"from={old['id']}", next(line for line in lines if "device-take-over" in line))
+
+    def test_a_device_is_named_by_its_id_the_start_of_it_or_its_name(self):
+        said, other = self.provision("press-7"), self.provision("press-8", "identity2")
+        for text in (said["id"], said["id"][:6], "press-7"):
+            self.assertEqual(self.admin_json("device", "show", text)["id"], said["id"])
+        self.admin_fails(NOT_FOUND, "device", "show", said["id"][:3], saying="four digits")
+        self.admin_fails(NOT_FOUND, "device", "revoke", "press-9", saying="press-9")
+        # A name that two have: both are told.
+        third = self.provision("press-8", "identity3")
+        failed = self.admin_fails(CONFLICT, "device", "revoke", "press-8", saying=other["id"])
+        self.assertIn(third["id"], failed.stderr)
+        self.admin("device", "revoke", third["id"][:8])
+        self.assertIn(other["id"], self.admin("device", "revoke", "press-8").stdout)
+        # The device of that name; it has yet to sync.
+        done = live.mpyd("explain", "--device", "press-7", "--hardware-id", HARDWARE_ID, "--server", self.server.url,
+                         token_file=self.server.token_file, check=False)
+        self.assertIn(f"the device {said['id']} has not told its ABI yet", done.stderr)
+
+    def test_a_device_is_shown_with_times_and_the_token_it_came_by(self):
+        said = self.provision()
+        text = self.admin("device", "show", said["id"]).stdout
+        self.assertRegex(text, r"(?m)^enrolled  \d{4}-\d\d-\d\d")
+        self.assertNotIn("unix_s", text)
+        self.assertIn("enrolled_unix_s", self.admin_json("device", "show", said["id"]))
+        self.assertIn("TOKEN", self.admin("device", "list").stdout.splitlines()[0])
 
     def test_devices_are_told_of_another_place(self):
         self.assertIsNone(self.admin_json("device", "move")["host"])
@@ -347,6 +377,19 @@ class Devices(ServerTest):
         self.provision()
         events = self.admin_json("audit")["events"]
         self.assertTrue(any("device" in json.dumps(e) for e in events), events)
+
+    def test_the_audit_log_ends_with_what_was_done_last(self):
+        for i in range(4):
+            self.admin("token", "create", "--name", f"t{i}", "--scope", "read")
+        lines = self.admin("audit", "--limit", 2).stdout.splitlines()
+        self.assertEqual(len(lines), 3, lines)
+        self.assertIn("t2", lines[1])
+        self.assertIn("t3", lines[2])
+        self.assertIn("scopes=read", lines[2])
+        self.assertIn("t3", self.admin("audit").stdout.splitlines()[-1])
+        # Programs read on from any row.
+        first = self.admin_json("audit", "--limit", 2)["events"][0]["id"]
+        self.assertEqual([e["id"] for e in self.admin_json("audit", "--after", first)["events"]], [first + 1])
 
 
 if __name__ == "__main__":

@@ -163,6 +163,10 @@ class Requests(DaemonCase):
         self.assertIn(("token:admin", "publish"), done)
         after = self.admin("GET", f"/v1/admin/audit?after={events[0]['id']}&limit=1").json()["events"]
         self.assertEqual(after, events[1:2])
+        newest = self.admin("GET", "/v1/admin/audit?order=newest&limit=2").json()["events"]
+        self.assertEqual(newest, events[-2:])
+        self.assert_problem(self.admin("GET", "/v1/admin/audit?order=newest&after=1"), 400, "invalid_argument")
+        self.assert_problem(self.admin("GET", "/v1/admin/audit?order=best"), 400, "invalid_argument")
 
     def test_targets_cannot_be_put_back(self):
         trust = self.admin("GET", "/v1/admin/trust").json()

@@ -130,11 +130,87 @@ class Doctor(Scene):
         shutil.copy(self.server.data / "mpyd.db", backups / "monday.db")
         self.finds("backup-without-key", "error", saying="monday.db")
         shutil.copy(self.server.data / "server.key", backups / "server.key")
-        self.assertNotIn("backup-without-key", self.doctor()[1])
+        before = sorted(backups.iterdir())
+        self.assertEqual(self.doctor()[1], {})
+        self.assertEqual(sorted(backups.iterdir()), before)
+        (backups / "server.key").write_text("garbage\n")
+        self.finds("backup-does-not-start", "error", saying="monday.db")
+        (backups / "server.key").unlink()
+        live.mpyd("keygen", "--role", "server", "--out", backups / "server.key")
+        self.finds("backup-does-not-start", "error", saying="newest root")
         elsewhere = self.folder / "elsewhere"
         elsewhere.mkdir()
         shutil.copy(self.server.data / "mpyd.db", elsewhere / "copy.db")
         self.finds("backup-without-key", "error", "--backups", elsewhere, saying="copy.db")
+
+    def test_a_server_that_would_not_start_on_what_is_stored(self):
+        self.server.stop()
+        database = sqlite3.connect(self.server.data / "mpyd.db")
+        database.execute("DELETE FROM policy_entries")
+        database.commit()
+        database.close()
+        self.finds("server-does-not-start", "error")
+
+    def test_a_server_key_open_to_others_is_one_finding_with_one_mend(self):
+        os.chmod(self.server.data / "server.key", 0o644)
+        _, found, report = self.doctor()
+        self.assertEqual(list(found), ["readable-by-others"])
+        self.assertEqual(len(report["findings"]), 1)
+        self.assertTrue(found["readable-by-others"]["mend"].startswith("chmod 600"))
+
+    def test_a_server_that_does_not_answer_is_one_finding_beside_the_others(self):
+        self.server.stop()
+        os.chmod(self.safe / "targets.key", 0o644)
+        code, found, report = self.doctor("--keys", self.safe, "--server", self.server.url, "--root", self.server.root)
+        self.assertEqual((code, sorted(found)), (1, ["readable-by-others", "server-unreachable"]))
+        self.assertEqual(len(report["findings"]), 2)
+
+    def test_a_server_from_the_environment_needs_no_root(self):
+        environment = {"MPYD_SERVER": self.server.url}
+        alone = live.mpyd("doctor", "--data", self.server.data, token_file=self.server.token_file, env=environment)
+        self.assertIn("not at " + self.server.url, alone.stdout)
+        keys = live.mpyd("doctor", "--keys", self.safe, token_file=self.server.token_file, env=environment)
+        self.assertIn(self.server.url + ": its clock", keys.stdout)
+
+    def test_retired_keys_may_be_destroyed(self):
+        new = self.safe / "targets-2.key"
+        live.mpyd("keygen", "--role", "targets", "--out", new)
+        self.assertEqual(self.doctor("--keys", self.safe)[1], {})  # a key that waits for its root is no ailment
+        self.trust("rotate", "targets", "--remove", f"{self.safe / 'targets.key'}.pub", "--add", f"{new}.pub", "--key",
+                   self.safe / "root.key")
+        self.trust("restore", "--from-server", "--key", new)
+        self.finds("retired-key", "warning", "--keys", self.safe, saying="targets.key")
+
+    def test_what_an_interrupted_write_left_is_found_and_removed_at_the_next_start(self):
+        left = self.server.data / "server.key.next.a1B2c3"
+        shutil.copy(self.server.data / "server.key", left)
+        os.link(self.server.data / "server.key", self.server.data / "server.key.Zz9Zz9")
+        copy = self.server.data / "server.key.backup"
+        shutil.copy(self.server.data / "server.key", copy)
+        self.finds("unfinished-file", "warning")
+        self.server.stop()
+        self.server.start()
+        self.assertFalse(left.exists())
+        self.assertFalse((self.server.data / "server.key.Zz9Zz9").exists())
+        self.assertTrue(copy.exists())  # somebody's copy, however it is called
+
+    def test_a_replaced_server_key_that_packages_still_need_is_kept_and_told_of(self):
+        self.server.publisher = self.safe / "publisher.key"
+        self.publish("one", "1.0.0")
+        database = sqlite3.connect(self.server.data / "mpyd.db")
+        block = bytearray(database.execute("SELECT key_block FROM packages").fetchone()[0])
+        block[-1] ^= 1
+        database.execute("UPDATE packages SET key_block = ?", (bytes(block),))
+        database.commit()
+        database.close()
+        old = (self.server.data / "server.key").read_bytes()
+        said = self.trust("rotate", "server", "--key", self.safe / "root.key")
+        self.assertIn("server.key.old", said.stdout)
+        kept = self.server.data / "server.key.old"
+        self.assertEqual((kept.read_bytes(), kept.stat().st_mode & 0o777), (old, 0o600))
+        self.finds("old-server-key", "warning", saying="server.key.old")
+        again = self.trust("rotate", "server", "--key", self.safe / "root.key")
+        self.assertNotIn("server.key.old", again.stdout)  # nothing was sealed to that one
 
     def test_a_policy_that_nobody_can_sign(self):
         (self.safe / "targets.key").rename(self.folder.parent / f"{self.folder.name}.moved")

@@ -1,13 +1,32 @@
 """Keys that are never on line: export, a change with --base and --out, signatures on several machines, import."""
 
+import base64
+import hashlib
 import json
 import os
 import shutil
+import subprocess
+import time
 import unittest
 
 from support import HARDWARE_ID, VERIFICATION, Scene, live
 
 FAILED, USAGE, NOT_AUTHORISED, NOT_FOUND, CONFLICT = 1, 2, 3, 4, 5
+
+
+def varint(value):
+    out = b""
+    while value > 127:
+        out, value = out + bytes([value & 127 | 128]), value >> 7
+    return out + bytes([value])
+
+
+def head_over(root, epoch, version, expires):
+    """An unsigned head over one entry, as anybody can write it: no key is needed."""
+    body = b"".join(varint(number << 3) + varint(value) for number, value in
+                    ((1, 1), (2, 1), (3, epoch), (4, version), (5, expires)))
+    body += varint(7 << 3 | 2) + varint(len(root)) + root + varint(8 << 3) + varint(1)
+    return base64.b64encode(b"\x0a" + varint(len(body)) + body).decode()
 
 
 class OfflineSigning(Scene):
@@ -95,6 +114,102 @@ class OfflineSigning(Scene):
         self.assertEqual(refused.returncode, VERIFICATION)
         self.assertIn("went back to floor release 0 from 5", refused.stderr)
         self.assertFalse((self.folder / "no.mpyd").exists())
+
+    def forged(self, base, epoch=1, version=2, days=100):
+        """A draft over the entries in force, with a head of the forger's choice."""
+        document = json.loads(base.read_text())
+        root = hashlib.sha256(b"\0" + base64.b64decode(document["entries"][0])).digest()
+        document["draft"] = {"head": head_over(root, epoch, version, int(time.time()) + days * 86400),
+                             "entries": document["entries"]}
+        out = self.folder / "forged.mpyd"
+        out.write_text(json.dumps(document).replace('{"mpyd": "trust"', '{"mpyd":"trust"', 1))
+        return out
+
+    def test_a_draft_of_an_epoch_that_ended_is_refused_and_what_is_kept_stays(self):
+        old = self.export()
+        self.trust("rotate", "targets", "--key", self.keys / "root-1.key", "--key", self.keys / "root-2.key")
+        self.trust("restore", "--from-server", "--key", self.key)
+        kept = self.key.with_name("targets.key.head").read_bytes()
+        refused = self.offline("sign", self.forged(old, version=9), "--key", self.key, check=False)
+        self.assertEqual(refused.returncode, VERIFICATION)
+        self.assertIn("signed version 1 of epoch 2", refused.stderr)
+        self.assertNotIn("nothing is kept", refused.stderr)
+        self.assertEqual(self.key.with_name("targets.key.head").read_bytes(), kept)
+
+    def test_that_nothing_is_kept_is_said_only_when_nothing_is(self):
+        of_epoch_1 = self.key.with_name("targets.key.head").read_bytes()
+        self.trust("rotate", "targets", "--key", self.keys / "root-1.key", "--key", self.keys / "root-2.key")
+        document = self.folder / "new.mpyd"
+        self.server.admin("trust", "export", "--root", self.server.root, "--out", document)
+        draft = self.folder / "draft.mpyd"
+        self.offline("delegate", "--hardware", HARDWARE_ID, "--name", "thermo", "--publisher",
+                     f"{self.server.publisher}.pub", "--base", document, "--out", draft, "--key", self.key)
+        kept = self.key.with_name("targets.key.head")
+        kept.write_bytes(of_epoch_1)
+        said = self.offline("sign", draft, "--key", self.key).stderr
+        self.assertIn("signed last version 1 of epoch 1, whose epoch ended", said)
+        self.assertNotIn("nothing is kept", said)
+        kept.unlink()
+        self.assertIn("nothing is kept", self.offline("sign", draft, "--key", self.key).stderr)
+
+    def test_a_draft_of_the_last_version_is_neither_signed_nor_sent(self):
+        draft = self.forged(self.export(), version=2**32 - 1)
+        for done in (self.offline("sign", draft, "--key", self.key, check=False),
+                     self.server.admin("trust", "import", draft, check=False)):
+            self.assertEqual(done.returncode, VERIFICATION, done.stderr)
+            self.assertIn("nothing could ever follow it", done.stderr)
+        self.assertEqual(self.shown()["head"]["version"], 1)
+
+    def test_a_draft_that_leaps_or_runs_too_long_is_warned_of_before_the_question(self):
+        base = self.export()
+        plain = self.offline("sign", self.forged(base), "--key", self.key)
+        self.assertNotIn("WARNING", plain.stderr)
+        self.key.with_name("targets.key.head").unlink()
+        draft = self.forged(base, version=7, days=4000)
+        done = subprocess.run([live.MPYD, "trust", "sign", draft, "--key", self.key, "--root", self.server.root],
+                              input="n\n", capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, CONFLICT)
+        self.assertLess(done.stderr.index("leaps from targets head version 1 to 7"), done.stderr.index("[y/N]"))
+        self.assertLess(done.stderr.index("later than any"), done.stderr.index("[y/N]"))
+        self.assertIn("not confirmed; nothing was signed", done.stderr)
+        self.assertNotIn("--yes", done.stderr)
+        self.offline("sign", draft, "--key", self.key)
+        sent = self.server.admin("trust", "import", draft)
+        self.assertIn("leaps from targets head version 1 to 7", sent.stderr)
+
+    def test_a_package_of_an_older_root_is_named_as_such_and_packed_again_into_a_new_folder(self):
+        def pack(root, folder):
+            live.mpyd("pack", self.driver("hello"), "--hardware-id", HARDWARE_ID, "--name", "thermo", "--version", "1.0.0",
+                      "--release", "1", "--key", self.server.publisher, "--root", root, "--out-dir", folder)
+            return next(folder.iterdir())
+
+        old = pack(self.server.root, self.folder / "made" / "for-it")
+        self.trust("rotate", "server", "--key", self.keys / "root-1.key", "--key", self.keys / "root-2.key")
+        refused = self.server.admin("publish", old, "--root", self.server.root, check=False)
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("packed with an older root, version 1", refused.stderr)
+        self.assertIn("--newest-root", refused.stderr)
+        newest = self.folder / "newest.mpyd"
+        self.server.admin("trust", "export", "--root", self.server.root, "--newest-root", newest)
+        self.server.admin("publish", pack(newest, self.folder / "again"), "--root", self.server.root)
+
+    def test_inspect_knows_identities_and_fleet_files_and_tells_no_secret(self):
+        identity = self.server.provision("kitchen", self.folder / "identity")
+        fleet = self.folder / "fleet.id"
+        self.server.admin("device", "provision", "--fleet", "--uses", 2, "--out", fleet, "--device-server",
+                          "localhost:4444", "--root", self.server.root)
+        for file, kind, own_key in ((identity, "identity", True), (fleet, "fleet", False)):
+            done = live.mpyd("inspect", file, "--json")
+            said = json.loads(done.stdout)
+            self.assertEqual((said["kind"], said["format"], said["own_key"]), (kind, 1, own_key))
+            self.assertEqual(said["fingerprint"], self.inspect(self.server.root)["fingerprint"])
+            self.assertNotIn("mpyd_", done.stdout + live.mpyd("inspect", file).stdout)
+        self.assertEqual(json.loads(live.mpyd("inspect", fleet, "--json").stdout)["server"], "localhost:4444")
+
+    def test_a_threshold_of_all_root_keys_is_warned_of(self):
+        arguments = ("--key", self.keys / "root-1.key", "--key", self.keys / "root-2.key", "--key", self.keys / "root-3.key")
+        self.assertIn("one of them is lost", self.trust("rotate", "root", "--threshold", 3, *arguments).stderr)
+        self.assertNotIn("WARNING", self.trust("rotate", "root", "--threshold", 2, *arguments).stderr)
 
     def test_a_root_is_signed_on_three_machines_and_the_server_key_changes_with_it(self):
         # On line, without any root key: the server makes its next key, and the draft names it.

@@ -151,12 +151,14 @@ class TargetsKeyStolen(Scene):
         kept.unlink()
         self.sign_off_line("renew", base, draft, key)
         drafted = json.loads(draft.read_text())
-        drafted["draft"]["head"] = forge_version(drafted["draft"]["head"], VERSION_MAX)
+        drafted["draft"]["head"] = forge_version(drafted["draft"]["head"], VERSION_MAX - 1)
         draft.write_text(json.dumps(drafted).replace('{"mpyd": "trust"', '{"mpyd":"trust"', 1))
         kept.unlink(missing_ok=True)
         live.mpyd("trust", "sign", draft, "--key", key, "--root", self.server.root, "--yes")
         self.server.admin("trust", "import", draft)
         self.assertTrue(bundle["roots"])
+        # His tool refuses to sign the last version of a draft, but the one after the last but one is it.
+        self.trust("renew", "--key", key)
 
     def sign_off_line(self, what, base, out, key):
         live.mpyd("trust", what, "--base", base, "--out", out, "--key", key, "--root", self.server.root, "--yes")

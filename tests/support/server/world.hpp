@@ -65,14 +65,16 @@ class FakeServerKeyFiles final : public server::ServerKeyFiles {
     next = server::exchange_key_from(*key.secret);
     return {};
   }
-  server::Result<void> adopt_next() override {
+  server::Result<void> adopt_next(bool keeps_current) override {
     if (fails_to_adopt) return mpyd::fail(server::Error(Errc::io, "the disk is gone"));
+    kept_current = keeps_current;
     next.reset();
     return {};
   }
 
   std::optional<server::ExchangeKeyPair> next;
   bool fails_to_adopt = false;
+  bool kept_current = false;
 };
 
 class ServerWorld {

@@ -57,7 +57,8 @@ TEST_CASE("A11 a counter told by a stolen server key leaves room for an honest s
   CHECK(world.server.syncs.back().counter() < kCountersOfServersEnd);
 }
 
-TEST_CASE("A11 fleet keys told by a stolen server key end with it, whatever generation they claim") {
+TEST_CASE(
+    "A11 fleet keys told by a stolen server key end with it, whatever generation they claim") {
   Lied world;
   world.server.edit = [&](const v1::SyncRequest& request, v1::SyncAnswer& answer) {
     if (request.fleet_generation() == 0) *answer.add_fleet_keys() = fleet_key(400'000'000, 901);

@@ -170,6 +170,12 @@ TEST_CASE("enrolled devices get the fleet keys they lack, sealed, and strangers 
   request = a.request();
   request.set_fleet_generation(2);
   CHECK(a.exchange(world.sync, request).fleet_keys(0).generation() == 3);
+  // A thief with the server's key told it of a generation that is far ahead.
+  request = a.request();
+  request.set_fleet_generation(0xffffffff);
+  const auto mended = a.exchange(world.sync, request);
+  REQUIRE(mended.fleet_keys_size() == 3);
+  CHECK(mended.fleet_keys(0).generation() == 3);
 
   auto stranger = world.device(9);
   CHECK(world.contact(stranger).fleet_keys_size() == 0);
@@ -213,7 +219,8 @@ TEST_CASE("an operator lifts a quarantine for a few answers, not for ever") {
   CHECK(world.devices.try_again(id, 2, "test").error().code == Errc::conflict);
   CHECK(world.devices.try_again(id, 5, "test").error().code == Errc::conflict);
   CHECK(report(Errc::quarantined).slots_size() == 0);
-  CHECK(must(world.devices.list()).front().quarantined_slots == std::vector<std::uint32_t>{2});
+  REQUIRE(must(world.devices.list()).front().troubled_slots.size() == 1);
+  CHECK(must(world.devices.list()).front().troubled_slots[0].slot == 2);
 
   must(world.devices.try_again(id, 2, "test"));
   for (int i = 0; i < 3; ++i) {
@@ -224,8 +231,95 @@ TEST_CASE("an operator lifts a quarantine for a few answers, not for ever") {
   CHECK(report(Errc::quarantined).slots_size() == 0);
 
   must(world.devices.try_again(id, 2, "test"));
+  CHECK(report(Errc::quarantined).slots(0).try_again());
   report(Errc{});  // it runs again
   CHECK(report(Errc::quarantined).slots_size() == 0);
+}
+
+TEST_CASE("a try-again waits for a motherboard that is off, and for its word of the quarantine") {
+  FleetWorld world;
+  auto a = world.device(1);
+  must(world.devices.enroll(a.pair.key, "a", "test"));
+  const std::string id = device_id(a.pair.key);
+  const auto report = [&](Errc error, std::string_view board_id, bool wants_answer) {
+    auto request = a.request();
+    auto& board = SyncingDevice::add_board(request, 2, board_id);
+    board.set_error(static_cast<std::uint32_t>(error));
+    board.set_wants_answer(wants_answer);
+    return a.exchange(world.sync, request);
+  };
+  constexpr std::string_view kBoard = "hat:Meadow%20Instruments:0042";
+  report(Errc::quarantined, kBoard, false);
+  must(world.devices.try_again(id, 2, "test"));
+
+  // It boots: nothing found yet, something found, identified. None of these can use the word.
+  const auto pending = [&] { return world.shown(a).slots.at(0).is_retry_pending(); };
+  a.exchange(world.sync, a.request());
+  CHECK(pending());
+  must(world.devices.try_again(id, 2, "test"));  // once more is no error
+  report(Errc{}, "", false);
+  CHECK(pending());
+  for (int i = 0; i < 5; ++i) {
+    const auto answer = report(Errc{}, kBoard, true);
+    REQUIRE(answer.slots_size() == 1);
+    CHECK_FALSE(answer.slots(0).package_digest().empty());
+    CHECK_FALSE(answer.slots(0).try_again());
+    CHECK(pending());
+  }
+  // Now it says so, and is told, three times at most.
+  for (int i = 0; i < 3; ++i) {
+    const auto answer = report(Errc::quarantined, kBoard, false);
+    REQUIRE(answer.slots_size() == 1);
+    CHECK(answer.slots(0).try_again());
+    CHECK_FALSE(pending());
+  }
+  CHECK(report(Errc::quarantined, kBoard, false).slots_size() == 0);
+}
+
+TEST_CASE("a try-again is not spent on an answer without a package, nor on another board") {
+  FleetWorld world;
+  auto a = world.device(1);
+  must(world.devices.enroll(a.pair.key, "a", "test"));
+  const std::string id = device_id(a.pair.key);
+  constexpr std::string_view kUnpublished = "hat:Meadow%20Instruments:0777";
+  const auto report = [&](std::string_view board_id) {
+    auto request = a.request();
+    auto& board = SyncingDevice::add_board(request, 2, board_id);
+    board.set_error(static_cast<std::uint32_t>(Errc::quarantined));
+    board.set_wants_answer(false);
+    return a.exchange(world.sync, request);
+  };
+  report(kUnpublished);
+  must(world.devices.try_again(id, 2, "test"));
+  for (int i = 0; i < 4; ++i) CHECK(report(kUnpublished).slots_size() == 0);
+  CHECK(world.shown(a).slots.at(0).is_retry_pending());
+  CHECK(report("hat:Meadow%20Instruments:0042").slots_size() == 0);
+  CHECK(world.shown(a).slots.at(0).retries == 0);
+}
+
+TEST_CASE("a device refused for its token is in the audit log, once an hour and not too many") {
+  FleetWorld world;
+  const std::string token = world.token(1);
+  auto first = world.device(1);
+  auto late = world.device(2);
+  world.contact(first, token);
+  for (int i = 0; i < 3; ++i) world.contact(late, token);
+  CHECK(world.audit_count("device-refused") == 1);
+  const auto rows = must(world.store->get([](const Snapshot& s) { return s.audit().newest(1); }));
+  CHECK(rows[0].event.actor == "token:fleet");
+  CHECK(rows[0].event.subject == device_id(late.pair.key));
+  CHECK(rows[0].event.detail.find("used up") != std::string::npos);
+  world.clock.now += 3600;  // by now it has expired as well
+  world.contact(late, token);
+  CHECK(world.audit_count("device-refused") == 2);
+
+  // Keys made up by the dozen, with a known token and with none that is known.
+  for (std::uint64_t seed = 10; seed < 40; ++seed) {
+    auto stranger = world.device(seed);
+    world.contact(stranger, token);
+    world.contact(stranger, "mpyd_unknown");
+  }
+  CHECK(world.audit_count("device-refused") == 1 + RefusedStrangers::kRowsPerHourMax);
 }
 
 }  // namespace mpyd::server

@@ -49,6 +49,22 @@ TEST_CASE("reports with a refusal by trust are counted in a row, others end the 
   CHECK(world.shown().refusals == 8);
 }
 
+TEST_CASE("a slot whose driver fails, or is refused by trust, is trouble at the first report") {
+  ReportingWorld world;
+  for (const Errc error : {Errc::driver_error, Errc::load_error, Errc::memory, Errc::bad_signature,
+                           Errc::quarantined}) {
+    world.device.exchange(world.sync, world.report(error));
+    const auto listed = must(world.devices.list()).front().troubled_slots;
+    REQUIRE(listed.size() == 1);
+    CHECK(listed[0].slot == 0);
+    CHECK(listed[0].error == static_cast<std::uint32_t>(error));
+  }
+  for (const Errc error : {Errc{}, Errc::no_driver}) {
+    world.device.exchange(world.sync, world.report(error));
+    CHECK(must(world.devices.list()).front().troubled_slots.empty());
+  }
+}
+
 TEST_CASE("a refusal stands in the audit log under its name") {
   ReportingWorld world;
   auto request = world.report(Errc::bad_signature);

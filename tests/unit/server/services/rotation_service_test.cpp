@@ -182,6 +182,32 @@ TEST_CASE("A11 new targets keys need a new epoch, which ends the head in force")
   }
 }
 
+TEST_CASE("the replaced key is kept while a key block that did not open is sealed to it") {
+  ServerWorld world;
+  const Digest digest = publish_one(world);
+  const auto rotate = [&] {
+    const NextServerKey next = must(world.rotation.next_server_key("test"));
+    return world.rotation.accept_root(root_naming(world, next.public_key), "test");
+  };
+  CHECK(must(rotate()).rewrapped.damaged == 0);
+  CHECK_FALSE(world.key_files.kept_current);
+
+  ByteVector block = stored(world, digest).key_block;
+  block.back() ^= std::byte{1};
+  must(world.store->write(
+      [&](Transaction& tx) { return tx.packages().set_key_block(digest, block); }));
+  SECTION("at once") { CHECK(must(rotate()).rewrapped.damaged == 1); }
+  SECTION("at the start after a crash") {
+    const ServerKeys::Key replaced = world.server_keys.current();
+    world.key_files.fails_to_adopt = true;
+    CHECK_FALSE(rotate());
+    world.key_files.fails_to_adopt = false;
+    world.server_keys.replace(exchange_key_from(*replaced->secret));
+    must(world.rotation.recover());
+  }
+  CHECK(world.key_files.kept_current);
+}
+
 TEST_CASE("what was sealed to the old key while the key changes is refused, not lost") {
   ServerWorld world;
   world.set_policy({world.entry()});
