@@ -14,6 +14,8 @@ import live  # noqa: E402
 
 THERMO = live.HARDWARE_ID
 OTHER = "hat:Meadow%20Instruments:0043"
+CARRIER = "hat:Meadow%20Instruments:0044"  # whose boards bring their driver along
+EEPROM_BYTES = 8192
 
 
 def tell(word, text):
@@ -44,8 +46,8 @@ def start_server(folder):
 
 def publish(server, folder):
     drivers = live.build_driver(REPO / "tests/drivers/thermo", folder / "native")
-    for hardware_id, name in ((THERMO, "thermo"), (OTHER, "thermo")):
-        server.delegate(hardware_id, name)
+    for hardware_id in (THERMO, OTHER, CARRIER):
+        server.delegate(hardware_id, "thermo")
     said = json.loads(server.publish(drivers["x64"], drivers["any"], more=("--json",)).stdout)
     server.publish(drivers["x64"], hardware_id=OTHER)
     tell("published", f"thermo 1.0.0 for {THERMO}, signed by its publisher and encrypted:")
@@ -117,6 +119,84 @@ def play_offline(board, thermo_image):
     must(readings == (18000, 30000), "cached drivers read without a server")
 
 
+def make_carrier(server, drivers, folder):
+    """An 8 KiB EEPROM with its own driver, sealed to the fleet; returns its image and the package's digest."""
+    server.admin("trust", "fleet-key", "--out", folder / "fleet.pub")
+    said = live.mpyd("pack", drivers["x64"], "--hardware-id", CARRIER, "--name", "thermo", "--version", "1.1.0", "--release", 1,
+                     "--key", server.publisher, "--root", server.root, "--seal-to", folder / "fleet.pub", "--out-dir", folder, "--json")
+    (package,) = json.loads(said.stdout)["packages"]
+    carrier = image(folder, "carrier", CARRIER, "--package", package["file"], "--size", EEPROM_BYTES,
+                    "--reserve", EEPROM_BYTES // 4)
+    return carrier, package["digest"]
+
+
+def play_board_with_its_driver(server, drivers, folder):
+    carrier, digest = make_carrier(server, drivers, folder)
+    identity = folder / "field-identity"
+    server.admin("device", "provision", "--name", "field", "--out", identity, "--root", server.root, "--with-policy", CARRIER,
+                 "--device-server", f"127.0.0.1:{server.port}")
+    field = live.Motherboard(folder / "field", identity, sync_interval_ms=300, retry_max_ms=300)
+    try:
+        field.start()
+        field.wait_event("synced")
+        server.stop()
+        play_carried(field, carrier)
+        server.start()
+        play_newer_release(server, field, drivers)
+        play_revoked(server, field, digest)
+        play_stored(server, field)
+    finally:
+        field.stop()
+
+
+def play_carried(field, carrier):
+    field.plug(0, carrier, sensor_mdeg=4000)
+    loaded = field.wait_event("loaded", slot=0)
+    tell("carried", f"network gone; a board with its driver in an {EEPROM_BYTES // 1024} KiB EEPROM is plugged into another motherboard:")
+    tell("", f"{loaded['detail']}, opened with the fleet's key; it reads {degrees(field.call(0, 'temperature'))}")
+    must("1.1.0" in loaded["detail"] and field.call(0, "temperature") == 4000, "the board's own driver runs without a network")
+
+
+def play_newer_release(server, field, drivers):
+    server.publish(drivers["x64"], hardware_id=CARRIER, version="1.2.0", more=("--release", "2"))
+    loaded = field.wait_event("loaded", slot=0, count=2)
+    tell("newer", f"network back: {loaded['detail']} takes its place")
+    must("1.2.0" in loaded["detail"], "the newer release came over the network")
+
+
+def lose_network_and_cache(server, field):
+    """What is left is what the board brings."""
+    field.stop()
+    server.stop()
+    for package in field.cache.glob("p-*"):
+        package.unlink()
+    field.start()
+
+
+def play_revoked(server, field, digest):
+    server.admin("trust", "revoke", "--hardware-id", CARRIER, "--digest", digest, "--key", server.keys / "targets.key", "--root",
+                 server.root, "--yes")
+    field.wait_event("synced", count=field.count("synced") + 2)
+    lose_network_and_cache(server, field)
+    refused = field.wait_event("refused", slot=0)
+    tell("revoked", "the operator revokes what the EEPROM holds; the network goes, and the cache is lost; the agent refuses:")
+    tell("", f"{refused['error']}: {refused['detail']}")
+    must(refused["error"] == "revoked" and field.count("loaded") == 0, "a revoked release is not loaded from an EEPROM")
+
+
+def play_stored(server, field):
+    server.start()
+    field.wait_event("loaded", slot=0)
+    field.ask("evaluate", expression="agent.store(0)")
+    stored = field.wait_event("stored", slot=0)
+    must(not stored["error"], f"the driver is written to the board, not {stored}")
+    tell("stored", f"network back; agent.store(0) writes the newer driver to the board's EEPROM in {stored['duration_ms']} ms")
+    lose_network_and_cache(server, field)
+    loaded = field.wait_event("loaded", slot=0)
+    tell("", f"network and cache lost again: {loaded['detail']} comes from the board")
+    must("1.2.0" in loaded["detail"], "what was stored on the board runs without network and cache")
+
+
 def main():
     keep = "--keep" in sys.argv[1:]
     folder = live.temporary_folder()
@@ -138,6 +218,9 @@ def main():
         board.wait_event("synced", count=board.count("synced") + 1)
         tell("server", "is back; the agent found it by itself")
         board.stop()
+        play_board_with_its_driver(server, drivers, folder)
+        if keep:
+            server.start()
         print("\nAll of it happened.")
     finally:
         clean_up(server, board, folder, keep)

@@ -16,6 +16,7 @@ enum class Errc : std::uint16_t {
   unsupported = 6,   // a newer format or min_reader than this reader knows
   limit = 7,         // a length, count or depth above its bound
   blank = 8,         // an EEPROM nobody wrote yet
+  undecided = 9,     // a memory whose address width cannot be told without a risk to its content
   // authenticity
   bad_signature = 20,  // a signature by a named key does not verify
   threshold = 21,      // fewer distinct valid signatures than required
@@ -40,13 +41,15 @@ enum class Errc : std::uint16_t {
   timeout = 65,         // too slow
   not_approved = 66,    // the operator has yet to approve this device
   // the motherboard
-  io = 80,              // storage or bus failed
-  memory = 81,          // not enough memory
-  no_device = 82,       // the board is gone
-  driver_error = 83,    // the driver's own code raised
-  quarantined = 84,     // it took the motherboard down before
-  load_error = 85,      // MicroPython's loader refused verified bytes
-  missing_module = 86,  // firmware lacks a built-in module the driver requires
+  io = 80,               // storage or bus failed
+  memory = 81,           // not enough memory
+  no_device = 82,        // the board is gone
+  driver_error = 83,     // the driver's own code raised
+  quarantined = 84,      // it took the motherboard down before
+  load_error = 85,       // MicroPython's loader refused verified bytes
+  missing_module = 86,   // firmware lacks a built-in module the driver requires
+  power = 87,            // the board asks for more current than is left
+  write_protected = 88,  // the memory does not keep what is written to it
   // requests
   not_found = 100,
   conflict = 101,

@@ -6,6 +6,7 @@ Agent::Agent(const Ports& ports, const Config& config, const Memory& memory)
     : ports_(ports),
       config_(config),
       slots_(memory.slots),
+      places_(memory.places),
       work_(memory.work),
       message_(memory.message),
       trust_(ports.store),
@@ -17,10 +18,15 @@ Agent::Agent(const Ports& ports, const Config& config, const Memory& memory)
 std::uint32_t Agent::poll() {
   ports_.clock.feed_watchdog();
   trials_.end_those_over(ports_.clock.now_ms(), config_.trial_ms);
-  // Probing and the job in hand take turns, so that neither starves the other.
-  probe_turn_ = !probe_turn_;
-  if (probe_turn_ && probe_due_slot()) return 0;
-  if (job_ != Job::none || pick_job()) return step_job();
+  // Polling, finding out what a board is and the job in hand take turns, so that none starves.
+  for (unsigned n = 0; n < 3; ++n) {
+    turn_ = turn_ == 2 ? std::uint8_t{0} : static_cast<std::uint8_t>(turn_ + 1);
+    if (turn_ == 0 && probe_due_slots()) return 0;
+    if (turn_ == 1 && step_find()) return 0;
+    if (turn_ != 2 || (job_ == Job::none && !pick_job())) continue;
+    const std::uint32_t wait_ms = step_job();
+    return find_.is_active ? 0 : wait_ms;  // a quiet network keeps no board waiting
+  }
 
   const std::uint32_t now = ports_.clock.now_ms();
   std::uint32_t wait = config_.probe_interval_ms;
@@ -39,6 +45,7 @@ void Agent::stop() {
   exchange_.close();
   ports_.store.abort();
   finish_job();
+  if (store_.slot != kSlotNone) end_store(Errc::no_device);
   for (unsigned i = 0; i < slots_.size(); ++i) release_driver(i);
   keys_.wipe();
   trust_.wipe();
@@ -50,9 +57,12 @@ void Agent::notify(EventKind kind, unsigned slot, Errc error, std::string_view d
                    std::uint32_t duration_ms) {
   const auto number = static_cast<std::uint8_t>(slot);
   const bool is_about_slot = slot < slots_.size();
-  if (is_about_slot && (kind == EventKind::loaded || kind == EventKind::refused ||
-                        kind == EventKind::unidentified || kind == EventKind::removed)) {
+  if (is_about_slot &&
+      (kind == EventKind::loaded || kind == EventKind::refused || kind == EventKind::unidentified ||
+       kind == EventKind::removed || kind == EventKind::stored)) {
     events_.push({kind, number, error, duration_ms, slots_[slot].generation, slots_[slot].chosen});
+    // What was said of it in this round of syncs is no longer so.
+    to_report_ |= std::uint64_t{1} << slot;
     plan_sync(config_.report_delay_ms);
   }
   ports_.listener.on_event({kind, number, error, detail, duration_ms});
@@ -96,10 +106,15 @@ void Agent::plan_sync(std::uint32_t delay_ms) {
 Result<std::size_t> Agent::read_config(unsigned slot, MutableBytes out) {
   if (slot >= slots_.size() || slots_[slot].state == SlotState::empty) return fail(Errc::no_device);
   const eeprom::Extent extent = slots_[slot].identity.configuration;
+  if (extent.length == 0) return std::size_t{0};
   if (extent.length > out.size()) return fail(Errc::limit);
-  EepromSource source(ports_.i2c, slot, config_.eeprom_address);
+  EepromSource source(ports_.i2c, slot, slots_[slot]);
   MPYD_TRY(source.read(extent.offset, out.first(extent.length)));
   return std::size_t{extent.length};
+}
+
+void Agent::eeprom_was_read(unsigned slot) {
+  if (slot < slots_.size()) slots_[slot].counter = Slot::kCounterUnknown;
 }
 
 }  // namespace mpyd::agent

@@ -4,17 +4,24 @@
 #include "protocol/package/key_block.hpp"
 
 namespace mpyd::agent {
+namespace {
+
+// More than the largest EEPROM has ABIs for; one that shows a new package each time it is asked
+// must not keep the agent busy for ever.
+constexpr std::uint8_t kPackagesWeighedMax = 32;
+
+}  // namespace
 
 // Of several packages on a board the first whose ABI fits is the board's; where none fits, the
 // last, so that a refusal can name it. True: the next one is the board's now and to be weighed.
 // Errors: those of the bus.
 Result<bool> Agent::pass_over_package(Slot& slot) {
-  EepromSource whole(ports_.i2c, job_slot_, config_.eeprom_address);
+  EepromSource whole(ports_.i2c, job_slot_, slot);
   eeprom::BoardIdentity next = slot.identity;
   const auto more = eeprom::next_package(whole, next);
   if (!more && is_bus_trouble(more.error())) return fail(more.error());
   if (!more || !*more) return false;
-  EepromSource package(ports_.i2c, job_slot_, config_.eeprom_address, slot.identity.package.offset);
+  EepromSource package(ports_.i2c, job_slot_, slot, slot.identity.package.offset);
   const auto read = read_package_head(package);
   if (!read && is_bus_trouble(read.error())) return fail(read.error());
   if (read && config_.abi.accepts(check_.head().manifest.abi)) return false;
@@ -26,10 +33,11 @@ Result<bool> Agent::pass_over_package(Slot& slot) {
 void Agent::step_weigh_eeprom() {
   Slot& slot = slots_[job_slot_];
   const auto passed_over = pass_over_package(slot);
-  if (passed_over && *passed_over) return;
+  if (passed_over && *passed_over && ++weighed_ < kPackagesWeighedMax) return;
   if (passed_over) {
     slot.attempts = 0;
     job_ = Job::hash_eeprom;
+    after_hash_ = Job::none;
     return;
   }
   // Tried again; a pull ends it, and so does a part that never reads.
@@ -41,21 +49,33 @@ void Agent::step_weigh_eeprom() {
 void Agent::step_hash_eeprom() {
   Slot& slot = slots_[job_slot_];
   const eeprom::Extent extent = slot.identity.package;
-  EepromSource source(ports_.i2c, job_slot_, config_.eeprom_address, extent.offset);
+  EepromSource source(ports_.i2c, job_slot_, slot, extent.offset);
   const std::uint32_t left = extent.length - job_offset_;
   const MutableBytes piece = message_.first(left < kPieceBytes ? left : kPieceBytes);
   if (!source.read(job_offset_, piece)) {
     // Tried again from the start, as above.
-    if (++slot.attempts >= kReadAttempts) slot.hash_pending = false;
-    return finish_job();
+    if (++slot.attempts >= kReadAttempts) {
+      slot.hash_pending = false;
+      return end_hash();
+    }
+    if (after_hash_ == Job::none) return finish_job();
+    hash_ = crypto::Sha256();
+    job_offset_ = 0;
+    return;
   }
   hash_.update(piece);
   job_offset_ += static_cast<std::uint32_t>(piece.size());
   if (job_offset_ < extent.length) return;
   slot.eeprom_digest = hash_.finish();
   slot.hash_pending = false;
-  slot.attempts = 0;
+  end_hash();
+}
+
+// Back to the choice without a server, if that is whence it came.
+void Agent::end_hash() {
+  slots_[job_slot_].attempts = 0;
   finish_job();
+  job_ = after_hash_;
 }
 
 // Where no content key is kept for the package in hand, and one may lie on the board, sealed to the
@@ -69,25 +89,35 @@ bool Agent::start_open_key(Errc error) {
     return false;
   key_tried_ = true;
   after_open_key_ = job_ == Job::choose_local ? Job::choose_local : Job::verify;
-  fleet_key_ = 0;
-  fleet_public_ = {};
+  begin_open_key();
   job_ = Job::open_key;
   return true;
 }
 
+void Agent::begin_open_key() {
+  fleet_key_ = 0;
+  fleet_public_ = {};
+  crypto::wipe(opened_key_.mutable_bytes());
+}
+
 // One public-key operation a step: first a fleet key's own id, then its entry.
 void Agent::step_open_key() {
-  const auto opened = try_fleet_key();
+  const auto opened = read_and_try_fleet_key();
   if (opened && !*opened && fleet_key_ < kFleetKeysMax) return;
   end_open_key(!opened && is_bus_trouble(opened.error()) ? opened.error() : Errc::no_key);
 }
 
-// True if the key is open. Errors: those of bus and store; malformed, limit.
-Result<bool> Agent::try_fleet_key() {
-  const eeprom::Extent extent = slots_[job_slot_].identity.key_block;
+Result<bool> Agent::read_and_try_fleet_key() {
+  Slot& slot = slots_[job_slot_];
+  const eeprom::Extent extent = slot.identity.key_block;
   const MutableBytes block = message_.first(extent.length);
-  EepromSource source(ports_.i2c, job_slot_, config_.eeprom_address, extent.offset);
+  EepromSource source(ports_.i2c, job_slot_, slot, extent.offset);
   MPYD_TRY(source.read(0, block));
+  return try_fleet_key(block);
+}
+
+// True if the key is open. Errors: those of bus and store; malformed, limit.
+Result<bool> Agent::try_fleet_key(Bytes block) {
   MPYD_TRY(key_block_bytes(block));
   SecretKey secret;
   const auto loaded = fleet_.load(fleet_key_, secret);

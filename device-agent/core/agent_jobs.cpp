@@ -59,23 +59,49 @@ void Agent::finish_job() {
 
 bool Agent::job_slot_is_gone() const { return slots_[job_slot_].generation != job_generation_; }
 
+// What makes a board work comes first, then what is asked about it, then the server; what can wait,
+// such as writing an EEPROM, fills the gaps.
 bool Agent::pick_job() {
+  if (pick_load() || pick_eeprom_or_choice()) return true;
+  const std::uint32_t now = ports_.clock.now_ms();
+  if (static_cast<std::int32_t>(next_sync_ms_ - now) <= 0) {
+    start_sync();
+    if (job_ != Job::none) return true;
+  }
+  if (store_.slot == kSlotNone || store_.phase == Store::Phase::ask) return false;
+  begin_job(store_.slot);
+  job_ = Job::store;
+  return true;
+}
+
+void Agent::begin_job(unsigned index) {
+  job_slot_ = index;
+  job_generation_ = slots_[index].generation;
+  job_offset_ = 0;
+  ram_bytes_ = 0;
+  key_tried_ = false;
+}
+
+bool Agent::pick_load() {
   for (unsigned i = 0; i < slots_.size(); ++i) {
-    job_slot_ = i;
-    job_generation_ = slots_[i].generation;
-    job_offset_ = 0;
-    ram_bytes_ = 0;
-    key_tried_ = false;
+    if (!slots_[i].load_pending || slots_[i].hash_pending || waits_for_trial(i)) continue;
+    begin_job(i);
+    start_loading(i);
+    return job_ != Job::none;
+  }
+  return false;
+}
+
+bool Agent::pick_eeprom_or_choice() {
+  for (unsigned i = 0; i < slots_.size(); ++i) {
+    begin_job(i);
     if (slots_[i].hash_pending) {
       hash_ = crypto::Sha256();
+      weighed_ = 0;
       job_ = Job::weigh_eeprom;
       return true;
     }
-    if (slots_[i].load_pending) {
-      if (waits_for_trial(i)) continue;
-      start_loading(i);
-      return job_ != Job::none;
-    }
+    if (slots_[i].load_pending) continue;
     if (offline_ && slots_[i].wants_answer && !slots_[i].decided_offline &&
         slots_[i].module == DriverLoader::kNoModule) {
       start_choose_local(i);
@@ -83,10 +109,7 @@ bool Agent::pick_job() {
       if (job_ != Job::none) return true;
     }
   }
-  const std::uint32_t now = ports_.clock.now_ms();
-  if (static_cast<std::int32_t>(next_sync_ms_ - now) > 0) return false;
-  start_sync();
-  return job_ != Job::none;
+  return false;
 }
 
 std::uint32_t Agent::step_job() {
@@ -126,6 +149,8 @@ std::uint32_t Agent::step_job() {
     case Job::load:
       step_load();
       return 0;
+    case Job::store:
+      return step_store();
   }
   return 0;
 }
@@ -236,11 +261,10 @@ void Agent::step_verify() {
 }
 
 Result<void> Agent::verify_piece() {
-  const Slot& slot = slots_[job_slot_];
+  Slot& slot = slots_[job_slot_];
   const FileName name = package_file(slot.identity.hardware_id, slot.chosen);
   CachedPackage cached(ports_.store, name);
-  EepromSource on_board(ports_.i2c, job_slot_, config_.eeprom_address,
-                        slot.identity.package.offset);
+  EepromSource on_board(ports_.i2c, job_slot_, slot, slot.identity.package.offset);
   const bool is_from_cache = origin_ == trust::PackageOrigin::cache;
   std::uint32_t size = slot.identity.package.length;
   if (is_from_cache) {
@@ -285,6 +309,10 @@ Result<void> Agent::approve_head() {
     return fail(kept.error());
   }
   const trust::PolicyEntry& entry = *kept;
+  if (entry.board_refused) {
+    reason_.append("the operator refuses this board");
+    return fail(Errc::policy);
+  }
   const trust::TargetsHead& targets = trust_.head();
   MPYD_TRY(trust::verify_release(
       head, entry, {targets.revoked_keys.begin(), targets.revoked_keys.size()},

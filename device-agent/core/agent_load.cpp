@@ -48,7 +48,7 @@ DriverLoader::Module Agent::find_module(const Digest& digest) const {
 
 // Code is loaded once per package, however many boards use it.
 Result<DriverLoader::Module> Agent::load_module() {
-  const Slot& slot = slots_[job_slot_];
+  Slot& slot = slots_[job_slot_];
   if (const DriverLoader::Module shared = find_module(slot.chosen);
       shared != DriverLoader::kNoModule) {
     MPYD_TRY(trials_.enter(slot.chosen));
@@ -61,8 +61,7 @@ Result<DriverLoader::Module> Agent::load_module() {
                                       .plain_bytes = verified_.plain_bytes,
                                       .ram_bytes = ram_bytes_};
   CachedPackage cached(ports_.store, package_file(slot.identity.hardware_id, slot.chosen));
-  EepromSource on_board(ports_.i2c, job_slot_, config_.eeprom_address,
-                        slot.identity.package.offset);
+  EepromSource on_board(ports_.i2c, job_slot_, slot, slot.identity.package.offset);
   PackageSource& source = origin_ == trust::PackageOrigin::cache
                               ? static_cast<PackageSource&>(cached)
                               : static_cast<PackageSource&>(on_board);

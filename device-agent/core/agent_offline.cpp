@@ -14,7 +14,11 @@ void Agent::start_choose_local(unsigned index) {
   slot.decided_offline = true;
   if (is_revoked_)
     return refuse(index, Errc::revoked, "the server revoked this device, so nothing is loaded");
-  candidate_ = 0;
+  candidate_ = cached_ = 0;
+  on_eeprom_ = true;
+  eeprom_weighed_ = false;
+  eeprom_first_ = {slot.identity.package, slot.identity.key_block, slot.eeprom_digest};
+  eeprom_best_ = {};
   best_release_ = 0;
   best_ = {};
   best_error_ = is_verdict(offline_error_) ? offline_error_ : Errc::unreachable;
@@ -35,43 +39,87 @@ void Agent::start_choose_local(unsigned index) {
   job_ = Job::choose_local;
 }
 
-// One candidate a step: first the EEPROM's package, then the cache's. What the server chose last is
-// taken as soon as it is found and trust still accepts it.
+// One candidate a step: first the EEPROM's packages, then the cache's, so that none that is
+// revoked, or not good any more, hides an older one. What the server chose last is taken as soon as
+// it is found and trust still accepts it.
 void Agent::step_choose_local() {
+  if (candidate_ >= kCandidatesMax) return give_up_choosing();
+  if (on_eeprom_ && eeprom_weighed_) {
+    on_eeprom_ = take_next_on_eeprom();
+    return;
+  }
   Digest digest;
   const auto release = weigh_next(digest);
   // A file that only looks like a package of ours, or cannot be read, hides none behind it.
   const bool is_end = !release && release.error() == Errc::not_found && digest.is_zero();
-  if ((is_end && candidate_ > 0) || candidate_ == kCandidatesMax) return give_up_choosing();
-  if (!release) {
-    if (!start_open_key(release.error())) pass_candidate(release.error(), digest);
+  if (is_end && !on_eeprom_) return give_up_choosing();
+  if (!release && start_open_key(release.error())) return;  // then it is weighed again
+  // Contacts bounce.
+  if (!release && is_bus_trouble(release.error()) && ++slots_[job_slot_].attempts < kReadAttempts)
     return;
-  }
-  ++candidate_;
+  pass_candidate(release ? Errc{} : release.error(), digest);
+  if (!release) return;
   if (digest == kept_choice_) {
+    best_ = digest;
+    if (on_eeprom_) keep_as_best();
     choose_local(digest, "offline: what the server chose last");
   } else if (*release > best_release_) {
     best_release_ = *release;
     best_ = digest;
+    eeprom_best_ = {};
+    if (on_eeprom_) keep_as_best();
   }
 }
 
 void Agent::pass_candidate(Errc error, const Digest& digest) {
   ++candidate_;
-  if (error != Errc::not_found && !digest.is_zero()) best_error_ = error;
+  if (on_eeprom_)
+    eeprom_weighed_ = true;
+  else
+    ++cached_;
+  if (error != Errc{} && error != Errc::not_found && !digest.is_zero()) best_error_ = error;
 }
 
-// The release number of candidate_, and its digest: zero if there is none.
-Result<std::uint32_t> Agent::weigh_next(Digest& digest) {
+void Agent::keep_as_best() {
   const Slot& slot = slots_[job_slot_];
-  if (candidate_ == 0) {
+  eeprom_best_ = {slot.identity.package, slot.identity.key_block, slot.eeprom_digest};
+}
+
+// The next package on the EEPROM whose ABI fits is the slot's now; its digest is made first. False:
+// there is none.
+bool Agent::take_next_on_eeprom() {
+  Slot& slot = slots_[job_slot_];
+  EepromSource whole(ports_.i2c, job_slot_, slot);
+  eeprom::BoardIdentity next = slot.identity;
+  const auto more = eeprom::next_package(whole, next);
+  if (!more && is_bus_trouble(more.error())) return ++slot.attempts < kReadAttempts;
+  if (!more || !*more) return false;
+  EepromSource package(ports_.i2c, job_slot_, slot, next.package.offset);
+  const auto head = read_package_head(package);
+  if (!head && is_bus_trouble(head.error())) return ++slot.attempts < kReadAttempts;
+  ++candidate_;
+  slot.identity = next;
+  slot.eeprom_digest = {};
+  if (!head || !config_.abi.accepts(check_.head().manifest.abi)) return true;
+  eeprom_weighed_ = false;
+  key_tried_ = false;
+  hash_ = crypto::Sha256();
+  job_offset_ = 0;
+  job_ = Job::hash_eeprom;
+  after_hash_ = Job::choose_local;
+  return true;
+}
+
+// The release number of the candidate, and its digest: zero if there is none.
+Result<std::uint32_t> Agent::weigh_next(Digest& digest) {
+  Slot& slot = slots_[job_slot_];
+  if (on_eeprom_) {
     digest = slot.eeprom_digest;
     if (digest.is_zero()) return fail(Errc::not_found);
-    EepromSource source(ports_.i2c, job_slot_, config_.eeprom_address,
-                        slot.identity.package.offset);
+    EepromSource source(ports_.i2c, job_slot_, slot, slot.identity.package.offset);
     return weigh_candidate(digest, source, trust::PackageOrigin::eeprom);
   }
-  MPYD_TRY_ASSIGN(digest, find_cached(ports_.store, slot.identity.hardware_id, candidate_ - 1));
+  MPYD_TRY_ASSIGN(digest, find_cached(ports_.store, slot.identity.hardware_id, cached_));
   CachedPackage source(ports_.store, package_file(slot.identity.hardware_id, digest));
   return weigh_candidate(digest, source, trust::PackageOrigin::cache);
 }
@@ -104,15 +152,24 @@ Result<void> Agent::read_package_head(PackageSource& source) {
 void Agent::choose_local(const Digest& digest, std::string_view why) {
   Slot& slot = slots_[job_slot_];
   finish_job();
+  show_on_eeprom(eeprom_best_.digest == digest ? eeprom_best_ : eeprom_first_);
   slot.chosen = digest;
   slot.load_pending = true;
   notify(EventKind::chosen, job_slot_, {}, why);
+}
+
+void Agent::show_on_eeprom(const OnEeprom& package) {
+  Slot& slot = slots_[job_slot_];
+  slot.identity.package = package.package;
+  slot.identity.key_block = package.key_block;
+  slot.eeprom_digest = package.digest;
 }
 
 // No candidate is left: the best of them, or none.
 void Agent::give_up_choosing() {
   if (best_release_ != 0) return choose_local(best_, "offline: the newest that lies here");
   finish_job();
+  show_on_eeprom(eeprom_first_);
   slots_[job_slot_].chosen = {};
   if (best_error_ == Errc::quarantined) return refuse_quarantined(job_slot_);
   refuse(job_slot_, best_error_,

@@ -8,7 +8,7 @@ Result<void> Agent::accept_orders(const SyncAnswer& answer, Bytes message) {
   if (is_revoked_) {
     MPYD_TRY(ports_.store.remove(kRevokedFile));
     is_revoked_ = false;
-    for (Slot& slot : slots_) slot.wants_answer |= !slot.identity.hardware_id.empty();
+    for (Slot& slot : slots_) slot.wants_answer |= slot.has_power;
   }
   // Both come again: the next request shows what is missing here.
   if (answer.has_fleet_keys) (void)keep_fleet_keys(message);
@@ -57,7 +57,7 @@ void Agent::be_revoked(std::string_view message) {
   for (unsigned i = 0; i < slots_.size(); ++i) {
     Slot& slot = slots_[i];
     const bool is_known = slot.state == SlotState::refused && slot.error == Errc::revoked;
-    if (slot.identity.hardware_id.empty() || is_known) continue;
+    if (!slot.has_power || is_known) continue;
     release_driver(i);
     slot.chosen = {};
     refuse(i, Errc::revoked, message);

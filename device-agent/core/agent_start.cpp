@@ -7,7 +7,8 @@
 namespace mpyd::agent {
 
 Result<void> Agent::start(Bytes identity) {
-  if (slots_.size() > kSlotsMax || work_.size() < kWorkBytes || message_.size() < kMessageBytesMin)
+  if (slots_.size() > kSlotsMax || (!places_.empty() && places_.size() != slots_.size()) ||
+      work_.size() < kWorkBytes || message_.size() < kMessageBytesMin)
     return fail(Errc::limit);
   reason_.clear();
   MPYD_TRY(read_identity(identity));

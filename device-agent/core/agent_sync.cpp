@@ -58,9 +58,10 @@ void Agent::start_sync() {
   next_sync_ms_ = now + config_.sync_interval_ms;
   if (static_cast<std::int32_t>(next_refresh_ms_ - now) <= 0) {
     // Now and then about every board: releases and policy change.
-    for (Slot& slot : slots_) slot.wants_answer |= !slot.identity.hardware_id.empty();
+    for (Slot& slot : slots_) slot.wants_answer |= slot.has_power;
     next_refresh_ms_ = now + config_.sync_interval_ms;
   }
+  if (is_round_over_) to_report_ = ~std::uint64_t{0};
   const auto size = build_request();
   if (!size) return go_offline(size.error());
   const auto started =
@@ -81,24 +82,31 @@ Result<std::size_t> Agent::build_request() {
     MPYD_TRY(save_number(ports_.store, "counter", counter_ + kCounterBlock));
     counter_reserved_ = counter_ + kCounterBlock;
   }
-  const SyncRequest request{.counter = ++counter_,
-                            .root_version = trust_.root().version,
-                            .targets_epoch = trust_.root().targets_epoch,
-                            .head_version = trust_.head().version,
-                            .fleet_generation = fleet_generation_,
-                            .answer_bytes_max = static_cast<std::uint32_t>(message_.size()),
-                            .abi = &config_.abi,
-                            .firmware = config_.firmware,
-                            .enroll_token = enroll_token_.view(),
-                            .slots = slots_,
-                            .events = &events_,
-                            .store = &ports_.store};
-  MPYD_TRY_ASSIGN(const std::size_t size,
+  const SyncRequest request{
+      .counter = ++counter_,
+      .root_version = trust_.root().version,
+      .targets_epoch = trust_.root().targets_epoch,
+      .head_version = trust_.head().version,
+      .fleet_generation = fleet_generation_,
+      .answer_bytes_max = static_cast<std::uint32_t>(message_.size()),
+      .abi = &config_.abi,
+      .firmware = config_.firmware,
+      .enroll_token = enroll_token_.view(),
+      .slots = slots_,
+      .first = to_report_ | reported_,
+      .events = &events_,
+      .store = &ports_.store,
+      .store_slot = store_.phase == Store::Phase::ask ? store_.slot : kSlotNone};
+  MPYD_TRY_ASSIGN(const EncodedRequest encoded,
                   encode_sync_request(request, message_.subspan(sync::kRequestMessageOffset)));
+  left_out_ = encoded.left_out;
+  reported_ = request.first & ~left_out_;
+  to_report_ = request.first & left_out_;
+  store_.was_asked = request.store_slot != kSlotNone && (left_out_ >> request.store_slot & 1U) == 0;
   events_.mark_sent();
   MPYD_TRY(ports_.entropy.fill(request_nonce_.mutable_bytes()));
-  const std::size_t total =
-      sync::seal_request(message_, size, {device_key_, server_key_id_, request_nonce_}, box_key_);
+  const std::size_t total = sync::seal_request(
+      message_, encoded.bytes, {device_key_, server_key_id_, request_nonce_}, box_key_);
   request_digest_ = crypto::sha256(message_.first(total));
   return total;
 }
@@ -184,9 +192,14 @@ Result<void> Agent::accept_answer(const SyncAnswer& answer, Bytes message) {
   counter_told_ = false;
   if (!fetch_broke_) retry_ms_ = config_.retry_min_ms;
   offline_ = false;
-  if (answer.more) next_sync_ms_ = ports_.clock.now_ms();
+  // Boards that did not fit, here or there, come next.
+  reported_ = 0;
+  is_round_over_ = !answer.more && (to_report_ & left_out_) == 0;
+  if (!is_round_over_) next_sync_ms_ = ports_.clock.now_ms();
   // Last, because what is refused now wants to be reported soon.
   MPYD_TRY(visit_slot_answers(message, *this));
+  if (store_.was_asked && !answer.more && store_.phase == Store::Phase::ask)
+    end_store(Errc::not_found, "the server has no key block for this package and this fleet");
   notify(EventKind::synced, Event::kNoSlot);
   return {};
 }
@@ -207,14 +220,14 @@ void Agent::on_slot_answer(const SlotAnswer& answer) {
   if (answer.slot >= slots_.size()) return;
   Slot& slot = slots_[answer.slot];
   // The board may have changed since we asked.
-  if (slot.state == SlotState::empty || slot.hash_pending ||
-      answer.hardware_id != slot.identity.hardware_id ||
+  if (!slot.has_power || slot.hash_pending || answer.hardware_id != slot.identity.hardware_id ||
       answer.revision != slot.identity.revision || answer.eeprom_digest != slot.eeprom_digest)
     return;
   slot.wants_answer = false;
   slot.decided_offline = false;
   if (const auto kept = keep_answer(answer); !kept) return refuse(answer.slot, kept.error());
   follow(answer.slot, answer);
+  if (stores_into(answer.slot)) take_store_answer(answer);
 }
 
 // What an answer brings along is kept before it is followed. Errors: those of accept_entry; io;
@@ -271,10 +284,12 @@ void Agent::go_offline(Errc error, std::string_view detail) {
   finish_job();
   roots_walked_ = 0;
   counter_told_ = false;
+  is_round_over_ = true;
   // What the server said is news, also after it could not be reached.
   const bool is_news = !offline_ || (error != offline_error_ && is_verdict(error));
   offline_ = true;
   offline_error_ = error;
+  if (store_.slot != kSlotNone && store_.phase == Store::Phase::ask) end_store(error, detail);
   if (is_news)
     notify(EventKind::offline, Event::kNoSlot, error, detail.empty() ? describe(error) : detail);
   // A server that moved and cannot be reached may be where it was.

@@ -1,8 +1,8 @@
-// A board's ID EEPROM as bytes to read: two address bytes, then a repeated START, never a write.
+// The ID EEPROM of an identified board as bytes to read, and the channel it hangs on.
 #pragma once
 
-#include "device-agent/core/ports.hpp"
-#include "protocol/eeprom/identify.hpp"
+#include "device-agent/core/slot.hpp"
+#include "protocol/eeprom/part_source.hpp"
 
 namespace mpyd::agent {
 
@@ -14,22 +14,33 @@ constexpr bool is_bus_trouble(Errc error) {
   return error == Errc::io || error == Errc::no_device || error == Errc::timeout;
 }
 
-class EepromSource final : public eeprom::Source, public PackageSource {
+// One slot's channel of the bus.
+class SlotChannel final : public eeprom::I2cChannel {
  public:
-  EepromSource(I2cBus& bus, unsigned slot, std::uint8_t address, std::uint32_t base = 0)
-      : bus_(&bus), slot_(slot), address_(address), base_(base) {}
-
-  Result<void> read(std::uint32_t offset, MutableBytes out) override;
-  // The largest part with two address bytes.
-  std::uint32_t size() const override { return static_cast<std::uint32_t>(kEepromBytesMax); }
+  SlotChannel(I2cBus& bus, unsigned slot) : bus_(&bus), slot_(slot) {}
+  Result<void> write_read(std::uint8_t address, Bytes out, MutableBytes in) override {
+    return bus_->write_read(slot_, address, out, in);
+  }
 
  private:
-  // Short transfers let other slots' drivers in between, and a clone chip's counter not overflow.
-  static constexpr std::size_t kTransferBytes = 128;
-
   I2cBus* bus_;
   unsigned slot_;
-  std::uint8_t address_;
+};
+
+// Keeps slot.counter: where the part's address counter stands afterwards, or that nobody knows.
+class EepromSource final : public eeprom::Source, public PackageSource {
+ public:
+  EepromSource(I2cBus& bus, unsigned index, Slot& slot, std::uint32_t base = 0)
+      : bus_(&bus), index_(index), slot_(&slot), base_(base) {}
+
+  // Errors: those of eeprom::PartSource::read().
+  Result<void> read(std::uint32_t offset, MutableBytes out) override;
+  std::uint32_t size() const override { return eeprom::size_of(slot_->part); }
+
+ private:
+  I2cBus* bus_;
+  unsigned index_;
+  Slot* slot_;
   std::uint32_t base_;
 };
 

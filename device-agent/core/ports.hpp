@@ -7,13 +7,21 @@
 
 namespace mpyd::agent {
 
+// What a presence line says of a slot; unknown: there is none, so the bus is polled.
+enum class Presence : std::uint8_t { unknown, absent, present };
+
 // The I2C side. Channel selection (muxes) and locking against other slots are the port's business.
 class I2cBus {
  public:
-  // Writes `out`, then reads `in` after a repeated START; either may be empty.
-  // Errors: no_device (no ACK), io, timeout.
+  // As I2cChannel::write_read() on the slot's channel.
+  // Errors: no_device (no ACK), io (a line hangs, arbitration), timeout, memory.
   virtual Result<void> write_read(unsigned slot, std::uint8_t address, Bytes out,
                                   MutableBytes in) = 0;
+  // Never touches the bus.
+  virtual Presence presence(unsigned slot) = 0;
+  // A line hangs: up to nine clocks until SDA is free, then START and STOP, never a STOP where a
+  // part may just have taken a byte. Errors: io (it still hangs), unsupported (no way to do that).
+  virtual Result<void> recover(unsigned slot) = 0;
 
  protected:
   ~I2cBus() = default;

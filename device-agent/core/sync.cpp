@@ -28,6 +28,7 @@ void fill_report(const SyncRequest& request, unsigned index, mpyd_v1_BoardReport
   m.state = static_cast<std::uint32_t>(slot.state);
   m.error = static_cast<std::uint32_t>(slot.error);
   m.wants_answer = needs_answer(slot);
+  if (index == request.store_slot) assign_digest(m.store_digest, slot.loaded);
   for (unsigned n = 0; n < kCachedPackagesMax && !slot.identity.hardware_id.empty(); ++n) {
     const auto digest = find_cached(*request.store, slot.identity.hardware_id, n);
     if (!digest && digest.error() == Errc::not_found) break;
@@ -36,17 +37,51 @@ void fill_report(const SyncRequest& request, unsigned index, mpyd_v1_BoardReport
   }
 }
 
-bool encode_boards(pb_ostream_t* stream, const pb_field_t* field, void* const* arg) {
-  const SyncRequest& request = *static_cast<const SyncRequest*>(*arg);
-  for (unsigned i = 0; i < request.slots.size(); ++i) {
-    if (request.slots[i].state == SlotState::empty) continue;
-    mpyd_v1_BoardReport m{};
-    fill_report(request, i, m);
-    if (!pb_encode_tag_for_field(stream, field) ||
-        !pb_encode_submessage(stream, mpyd_v1_BoardReport_fields, &m))
-      return false;
+constexpr std::uint64_t bit_of(unsigned index) { return std::uint64_t{1} << index; }
+
+// Of the boards that are reported: what there is, and what is left.
+struct Boards {
+  const SyncRequest* request = nullptr;
+  std::size_t room = 0;           // in bytes
+  std::uint64_t* left = nullptr;  // bit n: the board in slot n is not reported yet
+};
+
+// The lower, the sooner it is reported.
+unsigned rank_of(const SyncRequest& request, unsigned index) {
+  const bool asks = needs_answer(request.slots[index]) || index == request.store_slot;
+  return ((request.first & bit_of(index)) != 0 ? 0U : 2U) + (asks ? 0U : 1U);
+}
+
+// True if it went out or has no room any more; false if the stream failed.
+bool encode_board(pb_ostream_t* stream, const pb_field_t* field, unsigned index, Boards& boards) {
+  constexpr std::size_t kHeaderBytes = 3;  // tag, and a length below 16,384
+  mpyd_v1_BoardReport m{};
+  fill_report(*boards.request, index, m);
+  std::size_t bytes = 0;
+  if (!pb_get_encoded_size(&bytes, mpyd_v1_BoardReport_fields, &m)) return false;
+  bytes += kHeaderBytes;
+  if (bytes > boards.room) {
+    boards.room = 0;
+    return true;
   }
-  return true;
+  boards.room -= bytes;
+  *boards.left &= ~bit_of(index);
+  return pb_encode_tag_for_field(stream, field) &&
+         pb_encode_submessage(stream, mpyd_v1_BoardReport_fields, &m);
+}
+
+bool encode_boards(pb_ostream_t* stream, const pb_field_t* field, void* const* arg) {
+  constexpr unsigned kRanks = 4;
+  Boards& boards = *static_cast<Boards*>(*arg);
+  const SyncRequest& request = *boards.request;
+  const std::uint64_t all = *boards.left;
+  for (unsigned rank = 0; rank < kRanks; ++rank)
+    for (unsigned i = 0; i < request.slots.size() && boards.room != 0; ++i)
+      if ((all & bit_of(i)) != 0 && rank_of(request, i) == rank &&
+          !encode_board(stream, field, i, boards))
+        return false;
+  // Without one of them the next request would say no more than this one.
+  return all == 0 || *boards.left != all;
 }
 
 bool encode_events(pb_ostream_t* stream, const pb_field_t* field, void* const* arg) {
@@ -99,6 +134,7 @@ Result<void> read_slot_answer(const mpyd_v1_SlotAnswer& m, Bytes entry, SlotAnsw
   if (m.has_entry) MPYD_TRY(read_proof(m.entry, entry, out.entry));
   out.reason = static_cast<Errc>(m.reason);
   out.message.append(m.message);
+  MPYD_TRY_ASSIGN(out.store_digest, pb::fixed_or_zero<Digest>(m.store_digest));
   return read_digests(m.avoid_digests, m.avoid_digests_count, out.avoid) ? Result<void>{}
                                                                          : fail(Errc::malformed);
 }
@@ -108,6 +144,7 @@ Result<void> read_slot_answer(const mpyd_v1_SlotAnswer& m, Bytes entry, SlotAnsw
   Bytes entry;
   mpyd_v1_SlotAnswer m{};
   pb::want_view(m.entry.entry, entry);
+  pb::want_view(m.key_block, out.key_block);
   const bool is_good = pb_decode(stream, mpyd_v1_SlotAnswer_fields, &m) &&
                        read_slot_answer(m, entry, out).has_value();
   crypto::wipe({reinterpret_cast<std::byte*>(&m.content_key), sizeof m.content_key});
@@ -147,7 +184,7 @@ const EventLog::Entry& EventLog::operator[](std::size_t i) const {
   return entries_[(first_ + i) % kEntries];
 }
 
-Result<std::size_t> encode_sync_request(const SyncRequest& request, MutableBytes out) {
+Result<EncodedRequest> encode_sync_request(const SyncRequest& request, MutableBytes out) {
   mpyd_v1_SyncRequest m{};
   m.counter = request.counter;
   m.root_version = request.root_version;
@@ -162,11 +199,21 @@ Result<std::size_t> encode_sync_request(const SyncRequest& request, MutableBytes
   m.answer_bytes_max = request.answer_bytes_max;
   // nanopb takes the argument of an encoder as void*; the encoders only read it.
   void* const arg = const_cast<SyncRequest*>(&request);
-  m.boards.funcs.encode = encode_boards;
-  m.boards.arg = arg;
   m.events.funcs.encode = encode_events;
   m.events.arg = arg;
-  return pb::encode(m, mpyd_v1_SyncRequest_fields, out);
+  m.unreported_slots = ~std::uint64_t{0};
+  std::size_t beside = 0;  // the boards
+  if (!pb_get_encoded_size(&beside, mpyd_v1_SyncRequest_fields, &m) || beside > out.size())
+    return fail(Errc::limit);
+  // Fields go out in the order of their numbers, so what the boards leave is told behind them.
+  m.unreported_slots = 0;
+  for (unsigned i = 0; i < request.slots.size(); ++i)
+    if (request.slots[i].state != SlotState::empty) m.unreported_slots |= bit_of(i);
+  Boards boards{&request, out.size() - beside, &m.unreported_slots};
+  m.boards.funcs.encode = encode_boards;
+  m.boards.arg = &boards;
+  MPYD_TRY_ASSIGN(const std::size_t bytes, pb::encode(m, mpyd_v1_SyncRequest_fields, out));
+  return EncodedRequest{bytes, m.unreported_slots};
 }
 
 Result<SyncAnswer> decode_sync_answer(Bytes message) {

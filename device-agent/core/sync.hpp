@@ -5,6 +5,7 @@
 #include "device-agent/core/slot.hpp"
 #include "mpyd/v1/device.npb.h"
 #include "protocol/abi.hpp"
+#include "protocol/package/key_block.hpp"
 #include "protocol/trust/documents.hpp"
 
 namespace mpyd::agent {
@@ -35,6 +36,8 @@ class EventLog {
   std::size_t sent_ = 0;  // of the oldest
 };
 
+inline constexpr unsigned kSlotNone = 0xff;
+
 struct SyncRequest {
   std::uint64_t counter = 0;
   std::uint32_t root_version = 0;
@@ -46,12 +49,19 @@ struct SyncRequest {
   std::string_view firmware;
   std::string_view enroll_token;
   std::span<const Slot> slots;
+  std::uint64_t first = ~std::uint64_t{0};  // bit n: slot n is reported before those without
   const EventLog* events = nullptr;
-  Store* store = nullptr;  // for the digests in the cache
+  Store* store = nullptr;           // for the digests in the cache
+  unsigned store_slot = kSlotNone;  // whose running package's key block is wanted
 };
 
-// Errors: limit if it does not fit `out`. Returns the size.
-Result<std::size_t> encode_sync_request(const SyncRequest& request, MutableBytes out);
+struct EncodedRequest {
+  std::size_t bytes = 0;
+  std::uint64_t left_out = 0;  // bit n: the board in slot n did not fit, and the request says so
+};
+// As many boards as fit: of those that come first, and then of the others, the ones that want an
+// answer before the rest. Errors: limit if not even one of them fits `out`, or what lies beside.
+Result<EncodedRequest> encode_sync_request(const SyncRequest& request, MutableBytes out);
 
 struct SyncAnswer {
   std::uint32_t status = 0;
@@ -88,6 +98,8 @@ struct SlotAnswer {
   Errc reason{};
   InlineText<160> message;
   InlineVector<Digest, 8> avoid;
+  Digest store_digest;  // as asked; zero: nothing was asked, or it cannot be had
+  Bytes key_block;      // of that package, a view into the message; empty: it is public
 };
 class SlotAnswerVisitor {
  public:

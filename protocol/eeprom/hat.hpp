@@ -7,13 +7,15 @@ namespace mpyd::eeprom {
 
 inline constexpr std::size_t kHatHeaderBytes = 12;
 
-// Does the image start like a HAT? `start` is at least kHatHeaderBytes.
+// Does the image start like a HAT?
 bool looks_like_hat(Bytes start);
 
 // Errors: as identify().
-Result<BoardIdentity> read_hat(Source& source);
+Result<void> read_hat(Source& source, BoardIdentity& out);
 
-// As next_package().
-Result<bool> next_hat_package(Source& source, BoardIdentity& board);
+// Sets board.package and board.key_block to the first package behind `after`, a package of this
+// board, or, if that has no length, to the first of all. False, and `board` as it was: there is
+// none. Errors: as identify().
+Result<bool> next_hat_package(Source& source, const Extent& after, BoardIdentity& board);
 
 }  // namespace mpyd::eeprom

@@ -4,6 +4,7 @@
 #include "protocol/eeprom/hat.hpp"
 #include "protocol/eeprom/hat_layout.hpp"
 #include "protocol/eeprom/record.hpp"
+#include "protocol/eeprom/store_area.hpp"
 #include "protocol/limits.hpp"
 
 namespace mpyd::eeprom {
@@ -27,12 +28,18 @@ class AtomWriter {
     return atom_.subspan(kAtomHeaderBytes, data_bytes);
   }
 
-  // The checksum covers the atom's header and data.
-  void end() {
-    const std::size_t crc_at = atom_.size() - kCrcBytes;
-    store_le16(atom_, crc_at, crc16_arc(0, atom_.first(crc_at)));
+  // Returns the whole atom, for close() if its data changes.
+  MutableBytes end() {
+    close(atom_);
     size_ += atom_.size();
     ++count_;
+    return atom_;
+  }
+
+  // The checksum covers the atom's header and data.
+  static void close(MutableBytes atom) {
+    const std::size_t crc_at = atom.size() - kCrcBytes;
+    store_le16(atom, crc_at, crc16_arc(0, atom.first(crc_at)));
   }
 
   Result<void> add(std::uint32_t type, Bytes data) {
@@ -97,11 +104,36 @@ Result<void> write_foreign(const HatContent& content, AtomWriter& atoms) {
   }
   for (const HatAtom& atom : content.atoms) {
     const bool is_valid = atom.type != 0 && atom.type != 0xffff && atom.type != kVendorAtom &&
+                          atom.type != kPowerAtom &&
                           (atom.type != kGpioMapAtom || atom.data.size() == kGpioMapBytes) &&
                           (atom.type != kCustomAtom || !parse_record_header(atom.data));
     if (!is_valid) return fail(Errc::malformed);
     MPYD_TRY(atoms.add(atom.type, atom.data));
   }
+  return {};
+}
+
+Result<void> write_power(const HatContent& content, AtomWriter& atoms) {
+  if (content.current_ma == 0) return {};
+  if (content.format == HatFormat::hat) return fail(Errc::malformed);
+  MPYD_TRY_ASSIGN(const MutableBytes data, atoms.begin(kPowerAtom, kPowerBytes));
+  store_le32(data, 0, content.current_ma);
+  atoms.end();
+  return {};
+}
+
+// The size of the record does not depend on the area's place, so this is filled in last.
+Result<MutableBytes> begin_store_area(const HatContent& content, AtomWriter& atoms) {
+  if (content.reserve.bytes == 0) return MutableBytes();
+  MPYD_TRY(atoms.begin(kCustomAtom, kStoreAreaRecordBytes));
+  return atoms.end();
+}
+Result<void> end_store_area(const Reserve& reserve, std::size_t used, MutableBytes atom) {
+  if (atom.empty()) return {};
+  MPYD_TRY_ASSIGN(const StoreArea area, place_store_area(static_cast<std::uint32_t>(used),
+                                                         reserve.bytes, reserve.page_bytes));
+  format_store_area(area, atom.subspan(kAtomHeaderBytes));
+  AtomWriter::close(atom);
   return {};
 }
 
@@ -111,12 +143,16 @@ Result<std::size_t> write_hat(const HatContent& content, MutableBytes out) {
   AtomWriter atoms(out);
   MPYD_TRY(write_vendor(content, atoms));
   MPYD_TRY(write_foreign(content, atoms));
+  MPYD_TRY(write_power(content, atoms));
   if (!content.configuration.empty()) MPYD_TRY(write_configuration(content.configuration, atoms));
-  for (const HatPackage& one : content.packages) {
+  MPYD_TRY_ASSIGN(const MutableBytes area, begin_store_area(content, atoms));
+  for (const BoardPackage& one : content.packages) {
     MPYD_TRY(atoms.add(kCustomAtom, one.package));
     if (!one.key_block.empty()) MPYD_TRY(atoms.add(kCustomAtom, one.key_block));
   }
-  return atoms.finish(content.format);
+  const std::size_t used = atoms.finish(content.format);
+  MPYD_TRY(end_store_area(content.reserve, used, area));
+  return used;
 }
 
 }  // namespace mpyd::eeprom

@@ -6,7 +6,7 @@
 #include <span>
 #include <string_view>
 
-#include "protocol/bytes.hpp"
+#include "protocol/eeprom/writer_content.hpp"
 #include "protocol/result.hpp"
 
 namespace mpyd::eeprom {
@@ -15,13 +15,8 @@ enum class HatFormat : std::uint8_t { hat = 1, hat_plus = 2 };
 
 // An atom for other readers, such as a GPIO map or a device tree.
 struct HatAtom {
-  std::uint16_t type = 0;  // not 0, 0xffff or the vendor atom's
+  std::uint16_t type = 0;  // not 0, 0xffff, the vendor or power atom's
   Bytes data;              // no record of ours: packages and configuration have their own place
-};
-
-struct HatPackage {
-  Bytes package;    // a whole package record
-  Bytes key_block;  // a whole key block record; empty: none
 };
 
 struct HatContent {
@@ -34,14 +29,18 @@ struct HatContent {
   std::array<std::byte, 16> uuid{};   // in reading order; all zero: no serial
   // A GPIO map is a must in version 1 of the format: where none is given, one that uses no pin.
   std::span<const HatAtom> atoms;
-  Bytes configuration;  // at most kConfigMax, no record header; empty: none
+  Bytes configuration;           // at most kConfigMax, no record header; empty: none
+  std::uint32_t current_ma = 0;  // that the board takes; 0: not said. In version 2 only
   // A motherboard takes the first whose ABI fits, so the most specific comes first.
-  std::span<const HatPackage> packages;
+  std::span<const BoardPackage> packages;
+  Reserve reserve;
 };
 
 // Errors: limit (a string or the configuration is too long, there are too many atoms, or the image
-// is too large for `out` or for an EEPROM), malformed (no vendor, an atom that is not as above).
-// Returns the size of the image.
+// is too large for `out` or for an EEPROM), malformed (no vendor, an atom that is not as above, a
+// current in version 1, a page that no part has).
+// Returns the size of the image; a store area lies behind that, on the next page boundary, where
+// nothing is written.
 Result<std::size_t> write_hat(const HatContent& content, MutableBytes out);
 
 }  // namespace mpyd::eeprom

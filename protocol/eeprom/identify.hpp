@@ -24,14 +24,33 @@ struct Extent {
   friend bool operator==(const Extent&, const Extent&) = default;
 };
 
+// Numbers are ours alone: they are neither stored nor sent.
+enum class Layout : std::uint8_t { hat, hexpansion, cape, life, life_json, fru };
+// The name people know it by, e.g. "HAT+" is "hat", "hexpansion".
+std::string_view name(Layout layout);
+
+// Where packages may be written in the field; length 0: nowhere. store_area.hpp
+struct StoreArea {
+  Extent place;  // on page boundaries
+  std::uint16_t page_bytes = 0;
+  friend bool operator==(const StoreArea&, const StoreArea&) = default;
+};
+
 struct BoardIdentity {
+  Layout layout = Layout::hat;
   HardwareId hardware_id;
   std::uint32_t revision = 0;
   Serial serial;
-  Extent package;        // including its record header; the first, if there are several
+  std::uint32_t current_ma = 0;  // that the board says it takes; 0: it says nothing
+  // Of the packages the first: what was stored in the field before what came with the board.
+  Extent package;        // including its record header
   Extent key_block;      // of that package, including its record header
   Extent configuration;  // the bytes themselves, without a record header
+  StoreArea store_area;
+  // A few bytes that tell this board from others of its kind, serial first: what polling looks at.
+  Extent fingerprint;
 };
+inline constexpr std::uint32_t kFingerprintBytesMax = 16;
 
 // Reads as little as the format allows; never writes.
 // Errors: blank (all 0xff or all 0x00), bad_magic (no known layout), truncated, bad_checksum,

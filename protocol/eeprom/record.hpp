@@ -1,5 +1,5 @@
 // Our own data on an EEPROM and in files: `mpyd`, kind u8, length u32 little-endian, then `length`
-// bytes.
+// bytes. Kinds are never reused; schema/eeprom/record.md has them all.
 #pragma once
 
 #include "protocol/bytes.hpp"
@@ -7,8 +7,16 @@
 
 namespace mpyd {
 
-enum class RecordKind : std::uint8_t { package = 1, key_block = 2, configuration = 3 };
+enum class RecordKind : std::uint8_t {
+  package = 1,
+  key_block = 2,
+  configuration = 3,
+  store_area = 4,  // where packages may be written in the field; store_area.hpp
+  stored = 5,      // heads a package in that area
+  checksum = 6,    // of other records on a hexpansion; schema/eeprom/hexpansion.md
+};
 
+inline constexpr std::string_view kRecordMagic = "mpyd";
 inline constexpr std::size_t kRecordHeaderBytes = 9;
 
 struct RecordHeader {

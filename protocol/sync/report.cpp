@@ -46,6 +46,10 @@ std::string_view name(EventKind kind) {
       return "offline";
     case EventKind::trust_changed:
       return "trust_changed";
+    case EventKind::stored:
+      return "stored";
+    case EventKind::stuck:
+      return "stuck";
   }
   return "unknown";
 }

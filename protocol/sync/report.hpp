@@ -29,6 +29,8 @@ enum class EventKind : std::uint8_t {
   synced = 8,        // the server answered
   offline = 9,       // the server does not answer; error
   trust_changed = 10,  // a new root or head is in force
+  stored = 11,         // a package was written to the board's EEPROM; error: it was not, and why
+  stuck = 12,          // a line of the bus hangs (error io), or was freed (no error)
 };
 
 // The enumerator's name; "unknown" for a number from a newer peer.

@@ -78,11 +78,12 @@ Result<void> read_entry(Bytes body, PolicyEntry& out) {
   out.threshold = m.threshold;
   out.floor_release = m.floor_release;
   if (out.threshold == 0 || out.threshold > out.publisher_keys.size()) return fail(Errc::malformed);
-  if (m.mode > 1 || m.eeprom_packages > 1 || m.unchecked_packages > 1)
+  if (m.mode > 1 || m.eeprom_packages > 1 || m.unchecked_packages > 1 || m.board_refused > 1)
     return fail(Errc::unsupported);
   out.mode = static_cast<ReleaseMode>(m.mode);
   out.eeprom_packages = m.eeprom_packages == 1;
   out.unchecked_packages = m.unchecked_packages == 1;
+  out.board_refused = m.board_refused == 1;
   return {};
 }
 

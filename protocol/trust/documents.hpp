@@ -45,6 +45,7 @@ struct PolicyEntry {
   InlineVector<Digest, kEntryPinsMax> pinned_digests;
   bool eeprom_packages = true;
   bool unchecked_packages = false;
+  bool board_refused = false;  // nothing is loaded for this board
 };
 
 // Errors of all three: malformed (for a root also: one key in two roles), limit, unsupported

@@ -104,6 +104,8 @@ CREATE TABLE devices (
 
 -- What a device last said of its occupied slots. state: the agent's SlotState; error: Errc.
 -- retries: so many answers more lift the quarantine of what this slot would load.
+-- board_since_unix_s: when the server first heard that this very board is in this slot, and since
+-- then of no moment without it.
 CREATE TABLE device_slots (
   device_id     TEXT NOT NULL REFERENCES devices (id),
   slot          INTEGER NOT NULL,
@@ -116,8 +118,20 @@ CREATE TABLE device_slots (
   loaded_digest BLOB NOT NULL,
   since_unix_s  INTEGER NOT NULL,
   retries       INTEGER NOT NULL DEFAULT 0,
+  board_since_unix_s INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (device_id, slot)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX device_slots_serial ON device_slots (hardware_id, serial) WHERE length(serial) > 0;
+
+-- Which alarms of one serial in two places are in the audit log; none is older than a day for long.
+CREATE TABLE clone_alarms (
+  hardware_id TEXT NOT NULL,
+  serial      BLOB NOT NULL,
+  places      TEXT NOT NULL,
+  time_unix_s INTEGER NOT NULL,
+  PRIMARY KEY (hardware_id, serial, places)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX clone_alarms_time ON clone_alarms (time_unix_s);
 
 -- hash: SHA-256 of the token, which is stored nowhere. scopes: names separated by blanks.
 -- uses_max: how many uses the token is good for, 0: any number. needs_approval: a device it enrols
@@ -152,3 +166,11 @@ CREATE TABLE fleet_keys (
   sealed_secret  BLOB NOT NULL,
   created_unix_s INTEGER NOT NULL
 ) STRICT;
+
+-- Made once per package for the newest fleet key, so that a board that a motherboard writes the
+-- package to opens on the whole fleet. Emptied when the fleet gets another key.
+CREATE TABLE fleet_key_blocks (
+  package    BLOB NOT NULL PRIMARY KEY REFERENCES packages (digest),
+  generation INTEGER NOT NULL REFERENCES fleet_keys (generation),
+  key_block  BLOB NOT NULL
+) STRICT, WITHOUT ROWID;

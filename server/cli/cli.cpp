@@ -33,6 +33,7 @@ class Program {
   void add_key_commands();
   void add_trust_commands();
   void add_policy_commands(CLI::App* trust);
+  void add_pin_and_refuse_commands(CLI::App* trust);
   void add_rotation_commands(CLI::App* trust);
   void add_exchange_commands(CLI::App* trust);
   void add_token_commands();
@@ -74,6 +75,17 @@ class Program {
   static CLI::Option* add_hardware_id(CLI::App* app, std::string& value) {
     return app->add_option("--hardware,--hardware-id", value,
                            "Hardware ID, e.g. hat:Meadow%20Instruments:0042");
+  }
+  static CLI::Option* add_bus(CLI::App* app, EepromDeviceOptions& options) {
+    CLI::Option* const bus = app->add_option("--bus", options.bus, "The EEPROM's bus: /dev/i2c-1");
+    for (CLI::Option* const option :
+         {app->add_option("--address", options.address, "Where it answers, 0x50 to 0x57"),
+          app->add_option("--mux", options.mux, "ADDRESS:CHANNEL of the multiplexer before it"),
+          app->add_option("--width", options.width, "Its address bytes; default found by reading")
+              ->check(CLI::Range(1, 2)),
+          app->add_option("--size", options.size, "Its bytes; default found by reading")})
+      option->needs(bus);
+    return bus;
   }
   static void add_passphrase(CLI::App* app, std::string& value) {
     app->add_option("--passphrase-file", value, "File whose first line is the key's passphrase");
@@ -275,6 +287,8 @@ void Program::add_policy_commands(CLI::App* trust) {
       ->excludes(only);
   add_signing_options(app, approve->signing);
 
+  add_pin_and_refuse_commands(trust);
+
   auto revoke = std::make_shared<TrustRevokeOptions>();
   app = command(trust, "revoke", "Take back a publisher's key, or packages of a hardware ID",
                 "mpyd trust revoke --publisher stolen.key.pub --key targets.key --root root.mpyd",
@@ -285,6 +299,31 @@ void Program::add_policy_commands(CLI::App* trust) {
   app->add_option("--digest", revoke->digests, "Package to revoke; may be repeated")
       ->allow_extra_args(false);
   add_signing_options(app, revoke->signing);
+}
+
+void Program::add_pin_and_refuse_commands(CLI::App* trust) {
+  auto pin = std::make_shared<TrustPinOptions>();
+  CLI::App* app = command(trust, "pin", "Load these packages and no others",
+                          "mpyd trust pin --hardware-id hat:Meadow%20Instruments:0042 \\\n"
+                          "    --release 14 --key targets.key --root root.mpyd",
+                          pin, run_trust_pin);
+  add_hardware_id(app, pin->hardware_id)->required();
+  app->add_option("--digest", pin->digests, "Package to pin; may be repeated")
+      ->allow_extra_args(false);
+  app->add_option("--release", pin->release, "Pin all packages of this release")
+      ->check(CLI::PositiveNumber);
+  app->add_flag("--none", pin->none, "Pin nothing any more");
+  add_signing_options(app, pin->signing);
+
+  auto refuse = std::make_shared<TrustRefuseOptions>();
+  app = command(trust, "refuse", "Load nothing for a board, wherever it comes from",
+                "mpyd trust refuse --hardware-id hat:Meadow%20Instruments:0042 \\\n"
+                "    --key targets.key --root root.mpyd",
+                refuse, run_trust_refuse);
+  add_hardware_id(app, refuse->hardware_id)->required();
+  app->add_flag("--lift", refuse->lift,
+                "Take it back; from then on the publisher's signature is enough");
+  add_signing_options(app, refuse->signing);
 }
 
 void Program::add_rotation_commands(CLI::App* trust) {
@@ -474,20 +513,27 @@ void Program::add_release_commands() {
 void Program::add_eeprom_commands() {
   CLI::App* eeprom = group("eeprom", "Images of ID EEPROMs");
   auto build = std::make_shared<EepromBuildOptions>();
-  CLI::App* app =
-      command(eeprom, "build", "Build a HAT or HAT+ image",
-              "mpyd eeprom build --hardware-id hat:Meadow%20Instruments:0042 --revision 3 \\\n"
-              "    --package thermo-1.0.0-6.3-armv7m.mpkg --size 8192 --out thermo.eep",
-              build, run_eeprom_build);
+  CLI::App* app = command(
+      eeprom, "build", "Build images of HAT, HAT+, hexpansion or LIFE EEPROMs",
+      "mpyd eeprom build --hardware-id hat:Meadow%20Instruments:0042 --revision 3 \\\n"
+      "    --package thermo-1.0.0-6.3-armv7m.mpkg --size 8192 --reserve 4096 --out thermo.eep\n"
+      "  mpyd eeprom build --hardware-id thex:cafe:0042 --friendly-name Thermo --size 8192 \\\n"
+      "    --batch 50 --serial-start 100 --out 'images/{serial}.eep' > labels.tsv\n"
+      "  mpyd eeprom build --hardware-id life:Blinky:leds --out blinky.eep",
+      build, run_eeprom_build);
   add_hardware_id(app, build->hardware_id);
   app->add_option("--vendor", build->vendor, "Vendor, as it is written")->excludes("--hardware-id");
   app->add_option("--product-id", build->product_id, "Four hex digits")->excludes("--hardware-id");
   app->add_option("--product,--product-name", build->product_name, "Product, for people");
   app->add_option("--revision,--product-version", build->revision, "Board revision")
       ->capture_default_str();
-  app->add_option("--serial,--uuid", build->serial, "UUID of this board");
-  app->add_option("--format", build->format, "hat+ or hat, the format's version 1")
-      ->capture_default_str();
+  app->add_option("--serial,--uuid,--unique-id", build->serial,
+                  "Of this board: a HAT's UUID, a hexpansion's number");
+  app->add_option(
+      "--format", build->format,
+      "hat+ (the default) or hat, its version 1; hexpansion: 2024 (the default) or 2026");
+  app->add_option("--friendly-name", build->friendly_name, "Of a hexpansion, <= 9 bytes");
+  app->add_option("--current", build->current_ma, "What the board takes, in mA (HAT+)");
   app->add_option("--atom", build->atoms,
                   "Atom for other readers, TYPE:FILE, e.g. 2:gpio.bin; may be repeated")
       ->allow_extra_args(false);
@@ -495,13 +541,56 @@ void Program::add_eeprom_commands() {
   app->add_option("--package", build->package_files,
                   ".mpkg to put on the board; may be repeated, one per ABI")
       ->allow_extra_args(false);
+  app->add_option("--driver-data", build->driver_data_file, "Driver data of a LIFE add-on");
+  app->add_option(
+      "--reserve", build->reserve_bytes,
+      "Room for packages stored in the field, in bytes: one and its key block, or twice "
+      "that to keep the old one should power fail");
+  app->add_option("--page-size", build->page_bytes,
+                  "Of the EEPROM's pages, in bytes; by default as usual for its size");
   app->add_option("--size", build->size, "Pad with 0xff to this size of the EEPROM, in bytes");
-  app->add_option("--out", build->out_file, "File to write")->required();
+  app->add_option("--batch", build->batch,
+                  "Images of so many boards, each with a serial of its own (HAT: random UUIDs; "
+                  "hexpansion: rising), and a line for each label: file, hardware ID, revision, "
+                  "serial, separated by tabs")
+      ->check(CLI::PositiveNumber);
+  app->add_option("--serial-start", build->serial_start, "First serial of a batch of hexpansions")
+      ->check(CLI::PositiveNumber);
+  app->add_flag("--force", build->force, "A batch may replace files");
+  app->add_option("--out", build->out_file,
+                  "File to write; of a batch with {serial} or {n} in its name")
+      ->required();
 
   auto identify = std::make_shared<EepromIdentifyOptions>();
-  app = command(eeprom, "identify", "Say whose board an image belongs to",
-                "mpyd eeprom identify thermo.eep", identify, run_eeprom_identify);
-  app->add_option("file", identify->file, "EEPROM image")->required();
+  app = command(eeprom, "identify", "Say whose boards images belong to",
+                "mpyd eeprom identify thermo.eep\n  mpyd eeprom identify --json images/*.eep\n"
+                "  mpyd eeprom identify --bus /dev/i2c-1",
+                identify, run_eeprom_identify);
+  auto* const files = app->add_option("files", identify->files, "EEPROM images");
+  files->excludes(add_bus(app, identify->device));
+
+  const auto add_real = [&](const std::string& name, const std::string& what,
+                            const std::string& example, auto options, auto execute) {
+    app = command(eeprom, name, what, "mpyd eeprom " + name + example, options, execute);
+    add_bus(app, options->device)->required();
+  };
+  auto read = std::make_shared<EepromReadOptions>();
+  add_real("read", "Copy a real EEPROM into a file", " --bus /dev/i2c-1 --out board.eep", read,
+           run_eeprom_read);
+  app->add_option("--out", read->out_file, "File to write")->required();
+  auto write = std::make_shared<EepromWriteOptions>();
+  add_real("write", "Write an image to a real EEPROM, and read it back",
+           " --bus /dev/i2c-1 thermo.eep\n"
+           "  mpyd eeprom write --bus /dev/i2c-1 --width 2 --size 8192 thermo.eep   # a blank one",
+           write, run_eeprom_write);
+  app->add_option("file", write->file, "EEPROM image")->required();
+  app->add_option("--page", write->device.page,
+                  "Bytes that the part writes at once; default by size");
+  app->add_flag("--yes", write->yes, "Overwrite without asking");
+  auto verify = std::make_shared<EepromVerifyOptions>();
+  add_real("verify", "Hold a real EEPROM against an image", " --bus /dev/i2c-1 thermo.eep", verify,
+           run_eeprom_verify);
+  app->add_option("file", verify->file, "EEPROM image")->required();
 }
 
 void Program::add_device_commands() {

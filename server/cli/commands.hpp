@@ -77,6 +77,22 @@ struct TrustApproveOptions {
 };
 Outcome<void> run_trust_approve(const TrustApproveOptions& options, const Output& out);
 
+struct TrustRefuseOptions {
+  SigningOptions signing;
+  std::string hardware_id;
+  bool lift = false;
+};
+Outcome<void> run_trust_refuse(const TrustRefuseOptions& options, const Output& out);
+
+struct TrustPinOptions {
+  SigningOptions signing;
+  std::string hardware_id;
+  std::vector<std::string> digests;
+  std::uint32_t release = 0;  // all packages of this release; 0: none
+  bool none = false;          // the end of pinning
+};
+Outcome<void> run_trust_pin(const TrustPinOptions& options, const Output& out);
+
 // A publisher's key, for all hardware IDs; or packages of one hardware ID.
 struct TrustRevokeOptions {
   SigningOptions signing;
@@ -202,24 +218,59 @@ struct InspectOptions {
 Outcome<void> run_inspect(const InspectOptions& options, const Output& out);
 
 struct EepromBuildOptions {
-  std::string hardware_id;  // hat:VENDOR:PRODUCT; or vendor and product_id
+  std::string hardware_id;  // hat:, thex: or life:; of a HAT also vendor and product_id
   std::string vendor;
   std::string product_name;
   std::string product_id;  // four hex digits
   std::uint32_t revision = 0;
-  std::string serial;              // UUID; empty: none
-  std::string format = "hat+";     // or hat
+  std::string serial;              // a HAT's UUID, a hexpansion's unique id; empty: none
+  std::string format;              // hat+ or hat, 2024 or 2026; empty: the first of them
+  std::string friendly_name;       // of a hexpansion
+  std::uint32_t current_ma = 0;    // 0: not said
   std::vector<std::string> atoms;  // TYPE:FILE
   std::vector<std::string> package_files;
   std::string config_file;
-  std::uint32_t size = 0;  // pad with 0xff to this size; 0: not padded
-  std::string out_file;
+  std::string driver_data_file;     // of a LIFE add-on
+  std::uint32_t reserve_bytes = 0;  // for packages stored in the field; 0: none
+  std::uint32_t page_bytes = 0;     // of the EEPROM; 0: by its size
+  std::uint32_t size = 0;           // pad with 0xff to this size; 0: not padded
+  std::string out_file;             // of a batch: with {n} or {serial} in it
+  std::uint32_t batch = 0;          // so many boards, each with a serial of its own; 0: one
+  std::uint32_t serial_start = 0;   // 0: 1
+  bool force = false;               // a batch may replace files
 };
 Outcome<void> run_eeprom_build(const EepromBuildOptions& options, const Output& out);
+// A real EEPROM, on a bus of this computer.
+struct EepromDeviceOptions {
+  std::string bus;         // /dev/i2c-1
+  std::string address;     // 0x50; empty: the one that is there
+  std::string mux;         // 0x70:3; empty: none
+  unsigned width = 0;      // address bytes, 1 or 2; 0: found out by reading
+  std::uint32_t size = 0;  // bytes; 0: likewise
+  std::uint32_t page = 0;  // bytes; 0: by the size
+};
 struct EepromIdentifyOptions {
-  std::string file;
+  std::vector<std::string> files;  // or
+  EepromDeviceOptions device;
 };
 Outcome<void> run_eeprom_identify(const EepromIdentifyOptions& options, const Output& out);
+Outcome<void> identify_real_eeprom(const EepromDeviceOptions& options, const Output& out);
+struct EepromReadOptions {
+  EepromDeviceOptions device;
+  std::string out_file;
+};
+Outcome<void> run_eeprom_read(const EepromReadOptions& options, const Output& out);
+struct EepromWriteOptions {
+  EepromDeviceOptions device;
+  std::string file;
+  bool yes = false;
+};
+Outcome<void> run_eeprom_write(const EepromWriteOptions& options, const Output& out);
+struct EepromVerifyOptions {
+  EepromDeviceOptions device;
+  std::string file;
+};
+Outcome<void> run_eeprom_verify(const EepromVerifyOptions& options, const Output& out);
 
 struct DeviceProvisionOptions {
   ServerOptions server;

@@ -1,6 +1,7 @@
 // mpyd device: enrolled motherboards. device_provision.cpp makes them.
 #include <boost/json/array.hpp>
 
+#include "server/cli/clone_text.hpp"
 #include "server/cli/commands.hpp"
 #include "server/cli/device_find.hpp"
 #include "server/cli/host_port.hpp"
@@ -62,11 +63,14 @@ Outcome<void> run_device_show(const DeviceOptions& options, const Output& out) {
   MPYD_TRY_ASSIGN(const auto boards, object_list(answer, "boards"));
   std::vector<std::vector<std::string>> rows = {
       {"SLOT", "HARDWARE ID", "REVISION", "STATE", "SINCE", "ERROR", "PACKAGE"}};
-  for (const json::object& board : boards)
+  std::string clones;
+  for (const json::object& board : boards) {
     rows.push_back({shown(board, "slot"), shown(board, "hardware_id"), shown(board, "revision"),
                     shown(board, "state"), shown_time(board, "since_unix_s"), error_text(board),
                     shown(board, "loaded_digest")});
-  out.result(answer, boards.empty() ? text : text + "\n" + format_table(rows));
+    clones += clones_text(board);
+  }
+  out.result(answer, boards.empty() ? text : text + "\n" + format_table(rows) + clones);
   return {};
 }
 

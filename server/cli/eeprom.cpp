@@ -1,253 +1,181 @@
-// mpyd eeprom: images of ID EEPROMs.
-#include <algorithm>
-#include <bit>
-#include <charconv>
+// mpyd eeprom build and identify: images of ID EEPROMs.
+#include <array>
+#include <filesystem>
 #include <vector>
 
-#include "protocol/eeprom/hat_layout.hpp"
-#include "protocol/eeprom/hat_writer.hpp"
-#include "protocol/eeprom/record.hpp"
 #include "protocol/limits.hpp"
 #include "server/cli/commands.hpp"
+#include "server/cli/eeprom_image.hpp"
 #include "server/cli/eeprom_text.hpp"
-#include "server/services/packaging.hpp"
+#include "server/crypto/random.hpp"
 #include "server/util/encoding.hpp"
 #include "server/util/file.hpp"
 
 namespace mpyd::server::cli {
 namespace {
 
-// The layout has a byte for the length of each.
-constexpr std::size_t kStringBytesMax = 255;
+// A batch is what one reel of labels takes; a mistyped number shall not fill a disk.
+constexpr std::uint32_t kBatchMax = 10'000;
 
-std::string percent_decoded(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    unsigned value = 0;
-    if (text[i] == '%' && i + 2 < text.size() &&
-        std::from_chars(text.data() + i + 1, text.data() + i + 3, value, 16).ec == std::errc()) {
-      out += static_cast<char>(value);
-      i += 2;
-    } else {
-      out += text[i];
-    }
-  }
-  return out;
-}
-
-Outcome<std::uint16_t> parse_product_id(std::string_view text) {
-  std::uint16_t id = 0;
-  const char* const end = text.data() + text.size();
-  if (text.size() == 4 && std::from_chars(text.data(), end, id, 16).ptr == end) return id;
-  return failure(Errc::invalid_argument, "not a product id: " + std::string(text),
-                 "a HAT's product id is four hex digits, e.g. 0042");
-}
-
-struct Identity {
-  std::string vendor;
-  std::uint16_t product_id = 0;
+struct Built {
+  EepromImage image;
+  EepromReport report;
 };
 
-Outcome<void> check_length(std::string_view what, const std::string& text) {
-  if (text.size() <= kStringBytesMax) return {};
-  return failure(Errc::limit, std::string(what) + " has " + std::to_string(text.size()) +
-                                  " bytes; there is room for " + std::to_string(kStringBytesMax));
+// Read back by the rules a motherboard applies, packages included, before anyone flashes it.
+Outcome<Built> build_and_check(const EepromBuildOptions& options, const EepromContent& content) {
+  MPYD_TRY_ASSIGN(EepromImage image, build_eeprom_image(options, content));
+  MPYD_TRY_ASSIGN(EepromReport report,
+                  explain_as(report_eeprom(image.bytes), "the image just built"));
+  const std::string id(report.json.at("hardware_id").as_string());
+  if (!options.hardware_id.empty() && id != options.hardware_id)
+    return failure(Errc::invalid_argument,
+                   "the image would be of " + id + ", not of " + options.hardware_id,
+                   "hex digits of ids are lower case");
+  return Built{std::move(image), std::move(report)};
 }
 
-Outcome<Identity> identity_of(const EepromBuildOptions& options) {
-  std::string vendor = options.vendor;
-  std::string product = options.product_id;
-  if (!options.hardware_id.empty()) {
-    MPYD_TRY_ASSIGN(const HardwareId id, parse_hardware_id_option(options.hardware_id));
-    const std::string_view text = id.view();
-    if (!text.starts_with("hat:"))
-      return failure(Errc::invalid_argument, "only hat:VENDOR:PRODUCT images can be built");
-    const std::size_t colon = text.rfind(':');
-    vendor = percent_decoded(text.substr(4, colon - 4));
-    product = std::string(text.substr(colon + 1));
-  }
-  if (vendor.empty())
-    return failure(Errc::invalid_argument, "whose board is it?",
-                   "give --hardware-id hat:VENDOR:PRODUCT, or --vendor and --product-id");
-  MPYD_TRY(check_length("the vendor", vendor));
-  MPYD_TRY(check_length("the product", options.product_name));
-  MPYD_TRY_ASSIGN(const std::uint16_t product_id, parse_product_id(product));
-  const auto id = HardwareId::make("hat", vendor, product);
-  if (!id)
-    return failure(id.error(), "the hardware ID of the vendor " + vendor,
-                   "a hardware ID has at most " + std::to_string(kHardwareIdMax) +
-                       " bytes, percent-encoding included");
-  return Identity{std::move(vendor), product_id};
-}
-
-Outcome<eeprom::HatFormat> parse_format(const std::string& text) {
-  if (text == "hat") return eeprom::HatFormat::hat;
-  if (text == "hat+") return eeprom::HatFormat::hat_plus;
-  return failure(Errc::invalid_argument, "--format " + text + " is unknown", "it is hat+ or hat");
-}
-
-Outcome<std::array<std::byte, 16>> parse_uuid(std::string text) {
-  std::array<std::byte, 16> out{};
-  if (text.empty()) return out;
-  text.erase(std::remove(text.begin(), text.end(), '-'), text.end());
-  const auto bytes = from_hex(text);
-  if (!bytes || bytes->size() != out.size())
-    return failure(Errc::invalid_argument, "not a UUID: " + text,
-                   "write 2f0c6a1e-5b7d-4c3a-9e21-7a5f1b8c4d10");
-  copy_bytes(*bytes, out);
-  return out;
-}
-
-// Why an atom that somebody else reads may not be written; empty: it may.
-std::string trouble_with_atom(std::uint32_t type, Bytes data) {
-  if (type == 0 || type >= 0xffff) return "types are 1 to 65534";
-  if (type == eeprom::kVendorAtom) return "the vendor atom is made from the other options";
-  if (type == eeprom::kGpioMapAtom && data.size() != eeprom::kGpioMapBytes)
-    return "a GPIO map has " + std::to_string(eeprom::kGpioMapBytes) + " bytes, this one " +
-           std::to_string(data.size());
-  if (type == eeprom::kCustomAtom && parse_record_header(data))
-    return "it starts like a record of mpyd; --package and --config write those";
+Outcome<void> build_one(const EepromBuildOptions& options, const EepromContent& content,
+                        const Output& out) {
+  MPYD_TRY_ASSIGN(Built built, build_and_check(options, content));
+  MPYD_TRY(write_file(options.out_file, built.image.bytes, 0644));
+  built.report.json["file"] = options.out_file;
+  built.report.json["used_bytes"] = built.image.used;
+  out.result(built.report.json, built.report.text + "image          " + options.out_file + ", " +
+                                    std::to_string(built.image.used) + " bytes used of " +
+                                    std::to_string(built.image.bytes.size()) + "\n");
   return {};
 }
 
-struct ForeignAtom {
-  std::uint16_t type = 0;
-  ByteVector data;
-};
-
-Outcome<ForeignAtom> read_atom(const std::string& argument) {
-  std::uint32_t type = 0;
-  const char* const end = argument.data() + argument.size();
-  const auto [after, error] = std::from_chars(argument.data(), end, type);
-  if (error != std::errc() || after == end || *after != ':')
-    return failure(Errc::invalid_argument, "not an atom: " + argument, "write TYPE:FILE");
-  MPYD_TRY_ASSIGN(ByteVector data, read_file(std::string(after + 1, end), kEepromBytesMax));
-  if (const std::string trouble = trouble_with_atom(type, data); !trouble.empty())
-    return failure(Errc::invalid_argument, "--atom " + argument + ": " + trouble);
-  return ForeignAtom{static_cast<std::uint16_t>(type), std::move(data)};
+// Version 4 of RFC 9562: 122 random bits.
+std::string random_uuid() {
+  std::array<std::byte, 16> bytes{};
+  random_bytes(bytes);
+  bytes[6] = (bytes[6] & std::byte{0x0f}) | std::byte{0x40};
+  bytes[8] = (bytes[8] & std::byte{0x3f}) | std::byte{0x80};
+  std::string text = to_hex(bytes);
+  for (const std::size_t at : {20U, 16U, 12U, 8U}) text.insert(at, "-");
+  return text;
 }
 
-struct OnBoard {
-  Abi abi;
-  ByteVector package;
-  ByteVector key_block;
+// As it is shown everywhere: four hex digits.
+std::string unique_id_text(std::uint32_t number) {
+  const std::array<std::byte, 2> bytes = {static_cast<std::byte>(number >> 8),
+                                          static_cast<std::byte>(number & 0xff)};
+  return to_hex(bytes);
+}
+
+void replace_all(std::string& text, std::string_view from, std::string_view to) {
+  for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
+    text.replace(at, from.size(), to);
+}
+
+// The n-th board's serial, as --serial takes it, and its file.
+struct Numbered {
+  std::string serial;
+  std::string file;
 };
 
-// The packages of all files, in the order in which a motherboard shall weigh them.
-Outcome<std::vector<OnBoard>> read_packages(const std::vector<std::string>& paths) {
-  std::vector<OnBoard> out;
-  for (const std::string& path : paths) {
-    MPYD_TRY_ASSIGN(const ByteVector file, read_file(path, kEepromBytesMax));
-    MPYD_TRY_ASSIGN(const std::vector<PackageView> views, with_context(split_mpkg(file), path));
-    for (const PackageView& view : views) {
-      MPYD_TRY_ASSIGN(const CheckedPackage checked,
-                      with_context(check_package(view.package), path));
-      const Abi& abi = checked.head.manifest.abi;
-      for (const OnBoard& other : out)
-        if (format_abi(other.abi) == format_abi(abi))
-          return failure(Errc::conflict,
-                         "two packages are for " + std::string(format_abi(abi).view()),
-                         "a motherboard takes the first that fits: give one per ABI");
-      out.push_back({abi, to_vector(view.package), to_vector(view.key_block)});
-    }
+Outcome<std::vector<Numbered>> number_boards(BuildLayout layout,
+                                             const EepromBuildOptions& options) {
+  const bool counts = layout == BuildLayout::hexpansion;
+  if (layout == BuildLayout::life)
+    return failure(Errc::invalid_argument, "a LIFE add-on has no serial to count");
+  if (!options.serial.empty())
+    return failure(Errc::invalid_argument, "--serial is of one board, --batch of several");
+  if (!counts && options.serial_start != 0)
+    return failure(Errc::invalid_argument, "a HAT's serials are UUIDs, which do not count up",
+                   "leave out --serial-start: every image of a batch gets a UUID of its own");
+  const std::uint32_t first = options.serial_start != 0 ? options.serial_start : 1;
+  if (options.batch > kBatchMax || (counts && (first > 0xffff || options.batch > 0x10000 - first)))
+    return failure(Errc::limit, "a batch has at most " + std::to_string(kBatchMax) +
+                                    " boards, and a hexpansion's unique id ends at 65535");
+  if (options.out_file.find("{n}") == std::string::npos &&
+      options.out_file.find("{serial}") == std::string::npos)
+    return failure(Errc::invalid_argument, "all boards of the batch would be one file",
+                   "write --out 'images/{serial}.eep' or 'images/board-{n}.eep'");
+  std::vector<Numbered> out;
+  for (std::uint32_t n = 0; n < options.batch; ++n) {
+    const std::string shown = counts ? unique_id_text(first + n) : random_uuid();
+    Numbered one{counts ? "0x" + shown : shown, options.out_file};
+    replace_all(one.file, "{n}", std::to_string(n + 1));
+    replace_all(one.file, "{serial}", shown);
+    out.push_back(std::move(one));
   }
-  std::stable_sort(out.begin(), out.end(), [](const OnBoard& a, const OnBoard& b) {
-    return specificity(a.abi) > specificity(b.abi);
-  });
   return out;
 }
 
-// What goes on the board, read from its files.
-struct Content {
-  std::vector<ForeignAtom> atoms;
-  std::vector<OnBoard> packages;
-  ByteVector configuration;
-};
-
-Outcome<Content> read_content(const EepromBuildOptions& options) {
-  Content content;
-  for (const std::string& argument : options.atoms) {
-    MPYD_TRY_ASSIGN(ForeignAtom atom, read_atom(argument));
-    content.atoms.push_back(std::move(atom));
+// Before the first is written, so that a batch is whole or was not begun.
+Outcome<void> check_no_file_is_there(const std::vector<Numbered>& boards) {
+  for (const Numbered& one : boards) {
+    std::error_code ignored;
+    if (std::filesystem::exists(one.file, ignored))
+      return failure(Errc::conflict, one.file + " is there already; nothing was written",
+                     "its board may have been labelled: choose another --out, or --force");
   }
-  MPYD_TRY_ASSIGN(content.packages, read_packages(options.package_files));
-  if (!options.config_file.empty()) {
-    MPYD_TRY_ASSIGN(content.configuration, read_file(options.config_file, kConfigMax));
-  }
-  return content;
+  return {};
 }
 
-// Writes into an image as large as EEPROMs get, cut to what is used.
-Outcome<ByteVector> build_image(eeprom::HatContent head, const Content& content) {
-  std::vector<eeprom::HatAtom> atoms;
-  for (const ForeignAtom& atom : content.atoms) atoms.push_back({atom.type, atom.data});
-  std::vector<eeprom::HatPackage> packages;
-  for (const OnBoard& one : content.packages) packages.push_back({one.package, one.key_block});
-  head.atoms = atoms;
-  head.packages = packages;
-  head.configuration = content.configuration;
-  ByteVector image(kEepromBytesMax);
-  const auto used = eeprom::write_hat(head, image);
-  if (!used && used.error() == Errc::limit)
-    return failure(Errc::limit,
-                   "it is too much for one EEPROM of at most " + std::to_string(kEepromBytesMax) +
-                       " bytes and " + std::to_string(eeprom::kAtomsMax) + " atoms",
-                   "leave out a package; a key block counts as an atom too");
-  if (!used) return mpyd::fail(Failure(used.error()));
-  image.resize(*used);
-  return image;
+Outcome<void> build_batch(const EepromBuildOptions& options, const EepromContent& content,
+                          const Output& out) {
+  MPYD_TRY_ASSIGN(const BuildLayout layout, build_layout_of(options));
+  MPYD_TRY_ASSIGN(const std::vector<Numbered> boards, number_boards(layout, options));
+  if (!options.force) MPYD_TRY(check_no_file_is_there(boards));
+  EepromBuildOptions single = options;
+  for (const Numbered& one : boards) {
+    single.serial = one.serial;
+    MPYD_TRY_ASSIGN(const Built built, build_and_check(single, content));
+    MPYD_TRY(options.force ? write_file(one.file, built.image.bytes, 0644)
+                           : create_file(one.file, built.image.bytes, 0644));
+    const auto& said = built.report.json;
+    const boost::json::object label = {{"file", one.file},
+                                       {"hardware_id", said.at("hardware_id")},
+                                       {"revision", said.at("revision")},
+                                       {"serial", said.at("serial")}};
+    out.result(label, one.file + "\t" + std::string(label.at("hardware_id").as_string()) + "\t" +
+                          std::to_string(options.revision) + "\t" +
+                          std::string(label.at("serial").as_string()));
+  }
+  return {};
 }
 
-// `image` fits into `size` bytes and is padded as an erased EEPROM reads.
-Outcome<void> pad(ByteVector& image, std::uint32_t size) {
-  if (size == 0) return {};
-  if (size > kEepromBytesMax)
-    return failure(Errc::limit, "--size " + std::to_string(size) + ": an ID EEPROM has at most " +
-                                    std::to_string(kEepromBytesMax) + " bytes");
-  if (image.size() > size)
-    return failure(Errc::limit,
-                   "the image has " + std::to_string(image.size()) + " bytes, the EEPROM " +
-                       std::to_string(size),
-                   "leave out a package, or take an EEPROM of " +
-                       std::to_string(std::bit_ceil(image.size())) + " bytes");
-  image.resize(size, std::byte{0xff});
+Outcome<void> identify_file(const std::string& file, bool is_one_of_many, const Output& out) {
+  MPYD_TRY_ASSIGN(const ByteVector image, read_file(file, kEepromBytesMax));
+  MPYD_TRY_ASSIGN(EepromReport report, explain_as(report_eeprom(image), file));
+  report.json["file"] = file;
+  out.result(report.json,
+             is_one_of_many ? "file           " + file + "\n" + report.text + "\n" : report.text);
   return {};
 }
 
 }  // namespace
 
 Outcome<void> run_eeprom_build(const EepromBuildOptions& options, const Output& out) {
-  MPYD_TRY_ASSIGN(const Identity identity, identity_of(options));
-  MPYD_TRY_ASSIGN(const eeprom::HatFormat format, parse_format(options.format));
-  MPYD_TRY_ASSIGN(const auto uuid, parse_uuid(options.serial));
-  if (options.revision > 0xffff) return failure(Errc::limit, "a HAT's revision is at most 65535");
-  MPYD_TRY_ASSIGN(const Content content, read_content(options));
-  MPYD_TRY_ASSIGN(ByteVector image,
-                  build_image({.format = format,
-                               .vendor = identity.vendor,
-                               .product = options.product_name,
-                               .product_id = identity.product_id,
-                               .product_version = static_cast<std::uint16_t>(options.revision),
-                               .uuid = uuid},
-                              content));
-  const std::size_t used = image.size();
-  MPYD_TRY(pad(image, options.size));
-  // Read back by the rules a motherboard applies, packages included, before anyone flashes it.
-  MPYD_TRY_ASSIGN(EepromReport report, explain_as(report_eeprom(image), "the image just built"));
-  MPYD_TRY(write_file(options.out_file, image, 0644));
-  report.json["file"] = options.out_file;
-  report.json["used_bytes"] = used;
-  out.result(report.json, report.text + "image          " + options.out_file + ", " +
-                              std::to_string(used) + " bytes used of " +
-                              std::to_string(image.size()) + "\n");
-  return {};
+  MPYD_TRY(build_layout_of(options));
+  MPYD_TRY_ASSIGN(const EepromContent content, read_eeprom_content(options));
+  if (options.batch != 0) return build_batch(options, content, out);
+  if (options.serial_start != 0)
+    return failure(Errc::invalid_argument, "--serial-start is for --batch", "give --serial");
+  return build_one(options, content, out);
 }
 
+// One bad image does not keep the others from being told.
 Outcome<void> run_eeprom_identify(const EepromIdentifyOptions& options, const Output& out) {
-  MPYD_TRY_ASSIGN(const ByteVector image, read_file(options.file, kEepromBytesMax));
-  MPYD_TRY_ASSIGN(const EepromReport report, explain_as(report_eeprom(image), options.file));
-  out.result(report.json, report.text);
-  return {};
+  if (!options.device.bus.empty()) return identify_real_eeprom(options.device, out);
+  if (options.files.empty())
+    return failure(Errc::invalid_argument, "which EEPROM?",
+                   "name image files, or the bus of a real one: --bus /dev/i2c-1");
+  const bool are_many = options.files.size() > 1;
+  Errc worst{};
+  for (const std::string& file : options.files) {
+    auto done = identify_file(file, are_many, out);
+    if (done) continue;
+    if (!are_many) return done;
+    out.report(done.error());
+    worst = done.error().error.code;
+  }
+  if (worst == Errc{}) return {};
+  return told_already(worst);
 }
 
 }  // namespace mpyd::server::cli

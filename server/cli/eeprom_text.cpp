@@ -4,6 +4,7 @@
 #include <boost/json/array.hpp>
 
 #include "protocol/eeprom/identify.hpp"
+#include "protocol/eeprom/store_area.hpp"
 #include "protocol/package/key_block.hpp"
 #include "server/cli/package_text.hpp"
 #include "server/util/encoding.hpp"
@@ -39,21 +40,89 @@ Outcome<void> check_board(const Manifest& manifest, const eeprom::BoardIdentity&
   return {};
 }
 
-// Every package on the board, in their order.
+struct Told {
+  boost::json::object json;
+  std::string text;
+};
+
+Outcome<Told> tell_package(Bytes image, const eeprom::BoardIdentity& board) {
+  const Bytes key_block = part_of(image, board.key_block);
+  if (!key_block.empty()) MPYD_TRY(key_block_bytes(key_block));
+  MPYD_TRY_ASSIGN(const CheckedPackage package, check_package(part_of(image, board.package)));
+  MPYD_TRY(check_board(package.head.manifest, board));
+  return Told{package_json(package, key_block), package_text(package, key_block)};
+}
+
+bool is_stored(const eeprom::BoardIdentity& board) {
+  return board.package.offset >= board.store_area.place.offset &&
+         board.package.offset - board.store_area.place.offset < board.store_area.place.length;
+}
+
+// Every package on the board, in their order. A damaged one that was stored in the field is told
+// and stops nothing, as on a motherboard.
 Outcome<void> add_packages(Bytes image, eeprom::BoardIdentity board, EepromReport& report) {
   eeprom::ImageSource source(image);
   boost::json::array packages;
   for (bool more = board.package.length != 0; more;) {
-    const Bytes key_block = part_of(image, board.key_block);
-    if (!key_block.empty()) MPYD_TRY(key_block_bytes(key_block));
-    MPYD_TRY_ASSIGN(const CheckedPackage package, check_package(part_of(image, board.package)));
-    MPYD_TRY(check_board(package.head.manifest, board));
-    packages.emplace_back(package_json(package, key_block));
-    report.text += package_text(package, key_block);
+    const bool stored = is_stored(board);
+    auto told = tell_package(image, board);
+    if (!told && !stored) return mpyd::fail(std::move(told).error());
+    if (told) {
+      told->json["place"] = stored ? "store area" : "board";
+      report.text += (stored ? "stored in the field:\n" : "") + told->text;
+      packages.emplace_back(std::move(told->json));
+    } else {
+      packages.emplace_back(
+          boost::json::object{{"place", "store area"}, {"error", name(told.error().error.code)}});
+      report.text += "stored in the field: a package that no motherboard takes: " +
+                     told.error().error.message + "\n";
+    }
     MPYD_TRY_ASSIGN(more, eeprom::next_package(source, board));
   }
   report.json["packages"] = std::move(packages);
   return {};
+}
+
+bool has_text_serial(eeprom::Layout layout) {
+  return layout == eeprom::Layout::cape || layout == eeprom::Layout::fru;
+}
+
+// What the layout says beyond hardware ID, revision and serial as others use them.
+void add_layout(const eeprom::BoardIdentity& board, EepromReport& report) {
+  report.json["layout"] = eeprom::name(board.layout);
+  report.json["current_ma"] = board.current_ma;
+  if (board.current_ma != 0)
+    report.text += "current        " + std::to_string(board.current_ma) + " mA\n";
+  if (has_text_serial(board.layout)) {
+    const std::string text(as_text({board.serial.begin(), board.serial.size()}));
+    report.json["serial_text"] = text;
+    if (!text.empty()) report.text += "serial, text   " + text + "\n";
+  }
+  if (board.layout == eeprom::Layout::cape) {
+    std::string version;
+    for (const unsigned shift : {24U, 16U, 8U, 0U})
+      version += static_cast<char>(board.revision >> shift & 0xff);
+    report.json["revision_text"] = version;
+    report.text += "version        " + version + "\n";
+  }
+}
+
+void add_store_area(const eeprom::StoreArea& area, EepromReport& report) {
+  if (area.place.length == 0) {
+    report.json["store_area"] = nullptr;
+    return;
+  }
+  const eeprom::StoreRoom room = eeprom::room_of(area);
+  report.json["store_area"] = {{"offset", area.place.offset},
+                               {"bytes", area.place.length},
+                               {"page_bytes", area.page_bytes},
+                               {"room_one", room.one},
+                               {"room_each_of_two", room.each_of_two}};
+  report.text += "store area     " + std::to_string(area.place.length) + " bytes at " +
+                 std::to_string(area.place.offset) + ", pages of " +
+                 std::to_string(area.page_bytes) + ": a package and its key block of " +
+                 std::to_string(room.one) + " bytes, or two of " +
+                 std::to_string(room.each_of_two) + "\n";
 }
 
 }  // namespace
@@ -62,18 +131,22 @@ Outcome<EepromReport> report_eeprom(Bytes image) {
   eeprom::ImageSource source(image);
   const auto board = eeprom::identify(source);
   if (!board)
-    return failure(board.error(), "not an ID EEPROM that can be read: " +
-                                      std::string(describe(board.error())) + "; it starts with " +
-                                      to_hex(image.first(std::min(image.size(), kShownBytes))));
+    return failure(board.error(),
+                   "not an ID EEPROM that can be read: " + std::string(describe(board.error())) +
+                       "; it has " + std::to_string(image.size()) + " bytes and starts with " +
+                       to_hex(image.first(std::min(image.size(), kShownBytes))));
   const std::string id(board->hardware_id.view());
   const std::string serial = serial_text(board->serial);
   const std::string config = to_base64(part_of(image, board->configuration));
   EepromReport report;
   report.json = {{"kind", "eeprom"}, {"hardware_id", id},       {"revision", board->revision},
                  {"serial", serial}, {"configuration", config}, {"bytes", image.size()}};
-  report.text = "hardware ID    " + id + "\nrevision       " + std::to_string(board->revision) +
-                "\nserial         " + (serial.empty() ? "none" : serial) + "\nconfiguration  " +
-                std::to_string(board->configuration.length) + " bytes\n";
+  report.text = "layout         " + std::string(eeprom::name(board->layout)) + "\nhardware ID    " +
+                id + "\nrevision       " + std::to_string(board->revision) + "\nserial         " +
+                (serial.empty() ? "none" : serial) + "\n";
+  add_layout(*board, report);
+  report.text += "configuration  " + std::to_string(board->configuration.length) + " bytes\n";
+  add_store_area(board->store_area, report);
   MPYD_TRY(add_packages(image, *board, report));
   return report;
 }

@@ -1,4 +1,5 @@
 // mpyd explain: which package would be chosen, and why each other one is not.
+#include "server/cli/clone_text.hpp"
 #include "server/cli/commands.hpp"
 #include "server/cli/device_find.hpp"
 #include "server/cli/json_fields.hpp"
@@ -34,7 +35,7 @@ Outcome<void> run_explain(const ExplainOptions& options, const Output& out) {
   for (const boost::json::object& slot : reported)
     text += "slot " + shown(slot, "slot") + " reports: " + shown(slot, "state") +
             (is_absent(slot, "reason") ? "" : ", " + shown(slot, "reason")) + " (since " +
-            shown_time(slot, "since_unix_s") + ")\n";
+            shown_time(slot, "since_unix_s") + ")\n" + clones_text(slot);
   MPYD_TRY_ASSIGN(const auto rejected, object_list(answer, "rejected"));
   std::vector<std::vector<std::string>> rows = {{"VERSION", "RELEASE", "ABI", "WHY NOT"}};
   for (const boost::json::object& one : rejected)

@@ -219,12 +219,15 @@ bool looks_like_identity(Bytes file) {
   return is_parsed && !identity.root().empty() && !identity.server_host().empty();
 }
 
-// A known layout, or a part nobody has written yet.
+// A known layout, a part nobody has written yet, or what only damage keeps from being one. Nothing
+// that may be a secret: the first bytes of a damaged image are shown.
 bool looks_like_eeprom(Bytes file) {
   eeprom::ImageSource source(file);
   const auto board = eeprom::identify(source);
-  return board || (board.error() != Errc::bad_magic && board.error() != Errc::truncated) ||
-         as_text(file).starts_with("R-Pi");
+  if (board || board.error() == Errc::blank) return true;
+  for (const std::string_view magic : {"R-Pi", "THEX", "LIFE", "JSON", "\xaa\x55\x33\xee"})
+    if (as_text(file).starts_with(magic)) return true;
+  return false;
 }
 
 // Says nothing of the content: it may be somebody's secret.

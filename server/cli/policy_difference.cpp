@@ -35,8 +35,11 @@ class Writer {
           text, true);
     else if (unrevoked > 0)
       add(id + " revokes " + std::to_string(unrevoked) + " packages no longer", text, true);
+    else if (before.board_refused && !after.board_refused)
+      add(id + " is refused no longer", text, true);
     else
-      add(id + " was changed", text, false);
+      add(id + (after.board_refused && !before.board_refused ? " is refused" : " was changed"),
+          text, false);
   }
 
   PolicyDifference take() {

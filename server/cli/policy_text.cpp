@@ -37,6 +37,7 @@ std::vector<std::string> rules(const trust::PolicyEntry& entry) {
   lines.push_back(entry.eeprom_packages ? "packages on EEPROMs allowed"
                                         : "packages on EEPROMs not allowed");
   if (entry.unchecked_packages) lines.push_back("packages the server cannot open allowed");
+  if (entry.board_refused) lines.push_back("the operator refuses this board");
   return lines;
 }
 
@@ -61,7 +62,8 @@ json::object entry_json(const trust::PolicyEntry& entry) {
           {"revoked_digests", hex_list(entry.revoked_digests)},
           {"pinned_digests", hex_list(entry.pinned_digests)},
           {"eeprom_packages", entry.eeprom_packages},
-          {"unchecked_packages", entry.unchecked_packages}};
+          {"unchecked_packages", entry.unchecked_packages},
+          {"board_refused", entry.board_refused}};
 }
 
 std::string entry_text(const trust::PolicyEntry& entry) {

@@ -51,6 +51,9 @@ inline constexpr std::uint32_t kRefusalsOfTrouble = 3;
 // Is a slot with this error something for the operator: a refusal by trust, or a driver that fails?
 bool is_trouble(std::uint32_t error);
 
+// So many places of one board are told of; who copies a board copies it often.
+inline constexpr std::size_t kClonesToldMax = 4;
+
 // So many answers lift a quarantine: one may be lost, and a driver that takes the motherboard down
 // again must not be tried for ever.
 inline constexpr std::uint32_t kRetryAnswers = 3;
@@ -75,6 +78,8 @@ struct DeviceSlot {
   Digest loaded_digest;            // zero: none
   std::uint64_t since_unix_s = 0;  // when the server first heard of the present state
   std::uint32_t retries = 0;       // so many answers more lift the quarantine
+  // When the server first heard that this very board is here, and of no moment without it since.
+  std::uint64_t board_since_unix_s = 0;
 
   bool is_quarantined() const;
   // The operator's try-again has yet to reach the device.

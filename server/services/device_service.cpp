@@ -76,14 +76,19 @@ Result<std::vector<DeviceService::Listed>> DeviceService::list() const {
   return store_.get([](const Snapshot& s) -> Result<std::vector<Listed>> {
     MPYD_TRY_ASSIGN(auto devices, s.devices().list(kDevicesListedMax));
     MPYD_TRY_ASSIGN(const auto errors, s.devices().slot_errors());
+    MPYD_TRY_ASSIGN(const auto cloned, s.devices().cloned_slots());
     std::vector<Listed> out;
-    auto place = errors.begin();  // both are sorted by device
+    auto place = errors.begin();  // all are sorted by device
+    auto clone = cloned.begin();
     for (Device& device : devices) {
-      Listed& listed = out.emplace_back(Listed{std::move(device), {}});
+      Listed& listed = out.emplace_back(Listed{std::move(device), {}, {}});
       while (place != errors.end() && place->device_id < listed.device.id) ++place;
       for (; place != errors.end() && place->device_id == listed.device.id; ++place)
         if (is_trouble(place->error))
           listed.troubled_slots.push_back({.slot = place->slot, .error = place->error});
+      while (clone != cloned.end() && clone->device_id < listed.device.id) ++clone;
+      for (; clone != cloned.end() && clone->device_id == listed.device.id; ++clone)
+        listed.cloned_slots.push_back(clone->slot);
     }
     return out;
   });
@@ -97,7 +102,12 @@ Result<DeviceService::Detail> DeviceService::show(std::string_view id) const {
   return store_.get([&](const Snapshot& s) -> Result<Detail> {
     MPYD_TRY_ASSIGN(Device device, load_device(s.devices(), id));
     MPYD_TRY_ASSIGN(auto slots, s.devices().slots(id));
-    return Detail{std::move(device), std::move(slots)};
+    std::vector<Detail::Clone> clones;
+    for (const DeviceSlot& slot : slots) {
+      MPYD_TRY_ASSIGN(const auto others, s.devices().clones(device, slot, kClonesToldMax));
+      for (const DeviceStore::Place& other : others) clones.push_back({slot.slot, other});
+    }
+    return Detail{std::move(device), std::move(slots), std::move(clones)};
   });
 }
 

@@ -24,6 +24,7 @@ class DeviceService {
   struct Listed {
     Device device;
     std::vector<DeviceSlot> troubled_slots;  // only slot and error are filled in
+    std::vector<std::uint32_t> cloned_slots;
   };
   Result<std::vector<Listed>> list() const;
   Result<std::uint64_t> count() const;
@@ -31,6 +32,11 @@ class DeviceService {
   struct Detail {
     Device device;
     std::vector<DeviceSlot> slots;
+    struct Clone {
+      std::uint32_t slot = 0;      // of this device, whose board is
+      DeviceStore::Place other{};  // there at the same time
+    };
+    std::vector<Clone> clones;  // at most kClonesToldMax of each slot
   };
   Result<Detail> show(std::string_view id) const;  // not_found
   // For good; doing it twice is a success. Errors: not_found.

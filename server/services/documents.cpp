@@ -60,6 +60,12 @@ Result<ByteVector> format_head(const trust::TargetsHead& head) {
 }
 
 Result<ByteVector> format_entry(const trust::PolicyEntry& entry) {
+  // A motherboard from before this rule refuses for want of an approval.
+  if (entry.board_refused &&
+      (entry.mode != trust::ReleaseMode::approved_only || !entry.approved_digests.empty()))
+    return fail(Errc::invalid_argument, "nothing can be approved for " +
+                                            std::string(entry.hardware_id.view()) +
+                                            ": the operator refuses this board");
   v1::PolicyEntry message;
   message.set_format(kFormat);
   message.set_hardware_id(std::string(entry.hardware_id.view()));
@@ -73,6 +79,7 @@ Result<ByteVector> format_entry(const trust::PolicyEntry& entry) {
   message.set_eeprom_packages(entry.eeprom_packages ? 1 : 0);
   for (const Digest& digest : entry.pinned_digests) message.add_pinned_digests(text_of(digest));
   message.set_unchecked_packages(entry.unchecked_packages ? 1 : 0);
+  message.set_board_refused(entry.board_refused ? 1 : 0);
   ByteVector out = serialise(message);
   MPYD_TRY(lift(trust::parse_entry(out), "policy entry"));
   return out;

@@ -96,6 +96,7 @@ Result<FleetKeys::Made> FleetKeys::make(std::uint32_t generation, const std::str
     if (!server_keys_.is_staying(server))
       return fail(Errc::conflict, "the server's key is being changed; try again");
     MPYD_TRY(tx.fleet_keys().add(row));
+    MPYD_TRY(tx.fleet_keys().remove_key_blocks());  // made for the key before
     return tx.audit().append({now, actor, "fleet-key", std::to_string(generation),
                               boost::json::serialize(boost::json::object{
                                   {"public_key", to_hex(row.public_key.bytes())}})});

@@ -44,25 +44,6 @@ Result<void> sign_head(const Manifest& manifest, std::span<const SigningKeyPair*
   return {};
 }
 
-Result<void> append_key_block(const ContentKey& key, std::span<const ExchangeKey> recipients,
-                              const Digest& manifest_digest, ByteVector& out) {
-  std::array<std::byte, kKeyBlockEntriesMax * kKeyEntryBytes> entries{};
-  for (std::size_t i = 0; i < recipients.size(); ++i) {
-    Locked<SecretKey> ephemeral;
-    random_bytes(ephemeral->mutable_bytes());
-    MPYD_TRY(
-        lift(seal_content_key(key, recipients[i], *ephemeral, manifest_digest,
-                              MutableBytes(entries).subspan(i * kKeyEntryBytes, kKeyEntryBytes)),
-             "recipient's key"));
-  }
-  std::array<std::byte, kKeyBlockBytesMax> block{};
-  MPYD_TRY_ASSIGN(
-      const std::size_t size,
-      format_key_block(Bytes(entries).first(recipients.size() * kKeyEntryBytes), block));
-  out.insert(out.end(), block.begin(), block.begin() + static_cast<std::ptrdiff_t>(size));
-  return {};
-}
-
 // The package's bytes as the reader's source.
 class MemorySource final : public PackageSource {
  public:
@@ -103,6 +84,25 @@ Result<void> decrypt(const PackageHead& head, Bytes package, OpenedPackage& out)
 }
 
 }  // namespace
+
+Result<void> append_key_block(const ContentKey& key, std::span<const ExchangeKey> recipients,
+                              const Digest& manifest_digest, ByteVector& out) {
+  std::array<std::byte, kKeyBlockEntriesMax * kKeyEntryBytes> entries{};
+  for (std::size_t i = 0; i < recipients.size(); ++i) {
+    Locked<SecretKey> ephemeral;
+    random_bytes(ephemeral->mutable_bytes());
+    MPYD_TRY(
+        lift(seal_content_key(key, recipients[i], *ephemeral, manifest_digest,
+                              MutableBytes(entries).subspan(i * kKeyEntryBytes, kKeyEntryBytes)),
+             "recipient's key"));
+  }
+  std::array<std::byte, kKeyBlockBytesMax> block{};
+  MPYD_TRY_ASSIGN(
+      const std::size_t size,
+      format_key_block(Bytes(entries).first(recipients.size() * kKeyEntryBytes), block));
+  out.insert(out.end(), block.begin(), block.begin() + static_cast<std::ptrdiff_t>(size));
+  return {};
+}
 
 Error mpy_error(const mpy::Fault& fault) {
   return {fault.code, "not a sound .mpy: at byte " + std::to_string(fault.offset) + ", " +

@@ -62,6 +62,11 @@ struct OpenedPackage {
   Locked<ContentKey> content_key;  // zero for public packages
 };
 
+// Appends a key block with one entry, under a fresh key, for each recipient.
+// Errors: limit (too many recipients), malformed (a recipient's key is of small order).
+Result<void> append_key_block(const ContentKey& key, std::span<const ExchangeKey> recipients,
+                              const Digest& manifest_digest, ByteVector& out);
+
 // Verifies the chain to its end, opens the content key with the server's key, decrypts into locked
 // memory and runs check_mpy. `package` is one whole package record and nothing more.
 // Errors: those of parse_package_head, ChainVerifier, open_content_key (no_key: not sealed to this

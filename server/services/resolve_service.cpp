@@ -2,6 +2,7 @@
 
 #include "protocol/package/package.hpp"
 #include "protocol/trust/verify.hpp"
+#include "server/util/encoding.hpp"
 
 namespace mpyd::server {
 namespace {
@@ -23,7 +24,7 @@ std::string question_of(const Board& board) {
 
 // Whether motherboards would accept a package, by the function they use themselves.
 mpyd::Result<void> check_trust(const Snapshot& snapshot, const TrustView& view, const Board& board,
-                               const Variant& variant) {
+                               const Variant& variant, trust::PackageOrigin origin) {
   const trust::PolicyEntry* entry = view.entries().find(board.hardware_id);
   if (entry == nullptr || !view.head()) return mpyd::fail(Errc::untrusted);
   if (variant.unchecked && !entry->unchecked_packages) return mpyd::fail(Errc::policy);
@@ -34,7 +35,7 @@ mpyd::Result<void> check_trust(const Snapshot& snapshot, const TrustView& view, 
   std::vector<std::byte> scratch(trust::kScratchBytes);
   const auto& revoked = view.head()->revoked_keys;
   MPYD_TRY(trust::verify_release(head, *entry, {revoked.begin(), revoked.size()}, board.hardware_id,
-                                 board.revision, trust::PackageOrigin::network, scratch));
+                                 board.revision, origin, scratch));
   return trust::verify_digest_policy(variant.digest, *entry);
 }
 
@@ -51,17 +52,27 @@ Resolution resolution_of(const Choice& choice, const std::vector<Release>& relea
   return out;
 }
 
+// What policy says of the board itself is said before what is wrong with each package.
+void explain_by_policy(const TrustView& view, const Board& board, Resolution& resolution) {
+  if (resolution.chosen) return;
+  const trust::PolicyEntry* entry = view.entries().find(board.hardware_id);
+  if (entry == nullptr) {
+    resolution.code = Errc::untrusted;
+    resolution.message = "no policy entry names " + std::string(board.hardware_id.view());
+  } else if (entry->board_refused) {
+    resolution.code = Errc::policy;
+    resolution.message = "the operator refuses this board";
+  }
+}
+
 Result<Explanation> decide(Store& store, const TrustView& view, const Board& board) {
   return store.get([&](const Snapshot& snapshot) -> Result<Explanation> {
     MPYD_TRY_ASSIGN(const auto releases, snapshot.releases().of_hardware(board.hardware_id));
     const Choice choice = choose(releases, board, [&](const Release&, const Variant& variant) {
-      return check_trust(snapshot, view, board, variant);
+      return check_trust(snapshot, view, board, variant, trust::PackageOrigin::network);
     });
     Explanation out{.resolution = resolution_of(choice, releases)};
-    if (!choice.chosen && view.entries().find(board.hardware_id) == nullptr) {
-      out.resolution.code = Errc::untrusted;
-      out.resolution.message = "no policy entry names " + std::string(board.hardware_id.view());
-    }
+    explain_by_policy(view, board, out.resolution);
     for (const Rejection& rejection : choice.rejected) {
       const Candidate& candidate = rejection.candidate;
       out.rejected.push_back({candidate.release->version, candidate.release->release,
@@ -74,9 +85,48 @@ Result<Explanation> decide(Store& store, const TrustView& view, const Board& boa
 
 }  // namespace
 
+namespace {
+
+// As if nothing else were published.
+void keep_only(const Digest& package, std::vector<Release>& releases) {
+  for (Release& release : releases)
+    std::erase_if(release.variants, [&](const Variant& v) { return v.digest != package; });
+  std::erase_if(releases, [](const Release& release) { return release.variants.empty(); });
+}
+
+Result<Resolution> decide_storing(Store& store, const TrustView& view, const Board& board,
+                                  const Digest& package) {
+  return store.get([&](const Snapshot& snapshot) -> Result<Resolution> {
+    MPYD_TRY_ASSIGN(auto releases, snapshot.releases().of_hardware(board.hardware_id));
+    keep_only(package, releases);
+    const Choice choice = choose(releases, board, [&](const Release&, const Variant& variant) {
+      return check_trust(snapshot, view, board, variant, trust::PackageOrigin::eeprom);
+    });
+    Resolution out = resolution_of(choice, releases);
+    explain_by_policy(view, board, out);
+    return out;
+  });
+}
+
+}  // namespace
+
 Result<std::shared_ptr<const Resolution>> ResolveService::resolve(const Board& board) {
+  return answer(question_of(board), [&](const TrustView& view) -> Result<Resolution> {
+    MPYD_TRY_ASSIGN(Explanation explanation, decide(store_, view, board));
+    return std::move(explanation.resolution);
+  });
+}
+
+Result<std::shared_ptr<const Resolution>> ResolveService::resolve_storing(const Board& board,
+                                                                          const Digest& package) {
+  return answer(
+      question_of(board) + " on EEPROM " + to_hex(package.bytes()),
+      [&](const TrustView& view) { return decide_storing(store_, view, board, package); });
+}
+
+Result<std::shared_ptr<const Resolution>> ResolveService::answer(const std::string& question,
+                                                                 const Decide& decide) {
   const auto view = trust_.view();
-  const std::string question = question_of(board);
   std::uint64_t generation = 0;
   {
     const std::scoped_lock lock(mutex_);
@@ -87,8 +137,8 @@ Result<std::shared_ptr<const Resolution>> ResolveService::resolve(const Board& b
     if (const auto found = answers_.find(question); found != answers_.end()) return found->second;
     generation = generation_;
   }
-  MPYD_TRY_ASSIGN(Explanation explanation, decide(store_, *view, board));
-  auto answer = std::make_shared<const Resolution>(std::move(explanation.resolution));
+  MPYD_TRY_ASSIGN(Resolution resolution, decide(*view));
+  auto answer = std::make_shared<const Resolution>(std::move(resolution));
   const std::scoped_lock lock(mutex_);
   // An answer from before a change must not outlive it.
   if (generation == generation_ && answers_view_ == view) {

@@ -1,6 +1,7 @@
 // Which package a board gets: releases, policy and ABI brought together.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -47,11 +48,20 @@ class ResolveService {
   // From memory when the same question was answered since releases or trust last changed.
   Result<std::shared_ptr<const Resolution>> resolve(const Board& board);
   Result<Explanation> explain(const Board& board) const;
+  // May this board carry this package on its EEPROM, so that this motherboard loads it from there?
+  // The rules are those of choosing, and the policy entry's on packages on EEPROMs. `chosen` is the
+  // package, or empty with code and message.
+  Result<std::shared_ptr<const Resolution>> resolve_storing(const Board& board,
+                                                            const Digest& package);
 
   // Whoever changed releases says so, after the commit.
   void releases_changed();
 
  private:
+  using Decide = std::function<Result<Resolution>(const TrustView& view)>;
+  Result<std::shared_ptr<const Resolution>> answer(const std::string& question,
+                                                   const Decide& decide);
+
   Store& store_;
   const TrustService& trust_;
   std::mutex mutex_;

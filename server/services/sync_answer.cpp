@@ -63,6 +63,27 @@ Result<void> add_package(const Resolution::Chosen& chosen, ContentKeys& content_
   return {};
 }
 
+// Without an answer to it the device knows that the package cannot be had for a board.
+Result<void> add_stored(const AnswerSources& sources, const SyncRequest& request,
+                        const BoardReport& board, v1::SlotAnswer& slot) {
+  MPYD_TRY_ASSIGN(
+      const auto resolution,
+      sources.resolve.resolve_storing({board.hardware_id, board.inventory.revision, request.abi},
+                                      board.store_digest));
+  if (!resolution->chosen) return {};
+  const Variant& variant = resolution->chosen->variant;
+  if (variant.encryption == Encryption::secretstream) {
+    const auto block = sources.fleet_blocks.of(variant);
+    if (!block && (block.error().code == Errc::no_key || block.error().code == Errc::not_found ||
+                   block.error().code == Errc::conflict))
+      return {};
+    MPYD_TRY(block);
+    slot.set_key_block(std::string(as_text(*block)));
+  }
+  slot.set_store_digest(std::string(as_text(board.store_digest.bytes())));
+  return {};
+}
+
 Result<void> fill_slot(const AnswerSources& sources, const SyncRequest& request,
                        const BoardReport& board, v1::SlotAnswer& slot) {
   slot.set_slot(board.inventory.slot);
@@ -82,6 +103,7 @@ Result<void> fill_slot(const AnswerSources& sources, const SyncRequest& request,
     MPYD_TRY(add_package(*resolution->chosen, sources.content_keys, slot));
   else
     slot.set_reason(static_cast<std::uint32_t>(resolution->code));
+  if (!board.store_digest.is_zero()) MPYD_TRY(add_stored(sources, request, board, slot));
   if (sources.view.entries().find(board.hardware_id) == nullptr) return {};
   MPYD_TRY_ASSIGN(const ByteVector proof, sources.view.proof(board.hardware_id));
   if (!slot.mutable_entry()->ParseFromArray(proof.data(), static_cast<int>(proof.size())))
@@ -151,22 +173,31 @@ Result<void> fill_answer(const AnswerSources& sources, const SyncRequest& reques
   }
   for (const BoardReport& board : request.boards) {
     const bool retry = std::ranges::find(retry_slots, board.inventory.slot) != retry_slots.end();
-    if (!board.wants_answer && !retry) continue;
+    const bool asks = board.wants_answer || !board.store_digest.is_zero();
+    if (!asks && !retry) continue;
     v1::SlotAnswer& slot = *message.add_slots();
     MPYD_TRY(fill_slot(sources, request, board, slot));
     // Where nothing is chosen there is nothing to try again; the retry waits for a package.
     const bool has_package = !slot.package_digest().empty();
-    if (!has_package && !board.wants_answer) {
+    if (!has_package && !asks) {
       message.mutable_slots()->RemoveLast();
       continue;
     }
     slot.set_try_again(retry && has_package);
     if (message.ByteSizeLong() + kFieldOverhead <= message_bytes_max) continue;
+    const bool is_alone =
+        message.slots_size() == 1 && message.head().empty() && message.fleet_keys_size() == 0;
+    // A device with so little room gets its driver and stores nothing.
+    if (is_alone && !slot.store_digest().empty()) {
+      slot.clear_store_digest();
+      slot.clear_key_block();
+      if (message.ByteSizeLong() + kFieldOverhead <= message_bytes_max) continue;
+    }
     wipe_key(slot);
     message.mutable_slots()->RemoveLast();
     message.set_more(true);
     // Alone in an answer and still too large: asking again would not help.
-    if (message.slots_size() == 0 && message.head().empty() && message.fleet_keys_size() == 0) {
+    if (is_alone) {
       message.set_more(false);
       message.set_status(static_cast<std::uint32_t>(sync::Status::refused));
       answer.set_message("answer_bytes_max is too small for one board's answer");

@@ -3,7 +3,7 @@
 
 #include "mpyd/v1/device.pb.h"
 #include "server/services/content_keys.hpp"
-#include "server/services/fleet_keys.hpp"
+#include "server/services/fleet_blocks.hpp"
 #include "server/services/resolve_service.hpp"
 #include "server/services/server_place.hpp"
 #include "server/services/sync_request.hpp"
@@ -35,12 +35,14 @@ struct AnswerSources {
   ResolveService& resolve;
   ContentKeys& content_keys;
   const FleetKeys& fleet_keys;
+  FleetBlocks& fleet_blocks;
   const ServerPlace& place;
 };
 
 // Adds the newest head, if the device's is older, the fleet keys, if the device's are others, where
-// the server is from now on, and a decision for every board that wants one or is in `retry_slots`,
-// as far as `message_bytes_max` allows; the device asks again for the rest.
+// the server is from now on, and a decision for every board that wants one, that a package is to be
+// stored on, or that is in `retry_slots`, as far as `message_bytes_max` allows; the device asks
+// again for the rest.
 // Errors: io, timeout.
 Result<void> fill_answer(const AnswerSources& sources, const SyncRequest& request,
                          std::span<const std::uint32_t> retry_slots, std::size_t message_bytes_max,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "protocol/sync/report.hpp"
 #include "server/services/token_service.hpp"
 #include "server/util/encoding.hpp"
 
@@ -84,13 +85,44 @@ DeviceSlot with_retries(const DeviceSlot& before, const DeviceSlot& reported) {
   return out;
 }
 
+// May the board have been elsewhere since the last report? Motherboards tell when they notice that
+// one is gone, and when they load its driver anew; one that was off finds its boards again.
+bool was_open(const SyncRequest& request, const DeviceSlot& reported) {
+  if (reported.state <= static_cast<std::uint32_t>(sync::SlotState::waiting)) return true;
+  using enum sync::EventKind;
+  return std::ranges::any_of(request.events, [&](const DeviceEvent& e) {
+    const auto is = [&](sync::EventKind kind) {
+      return e.kind == static_cast<std::uint32_t>(kind);
+    };
+    return e.slot == reported.slot && (is(plugged) || is(identified) || is(loaded) || is(removed));
+  });
+}
+
+// Since when the server knows of no moment without this very board in this slot.
+std::uint64_t board_since(const DeviceSlot* before, const DeviceSlot& reported, bool was_open,
+                          std::uint64_t now_unix_s) {
+  const bool stayed = before != nullptr && !was_open &&
+                      before->hardware_id == reported.hardware_id &&
+                      same_bytes({before->serial.begin(), before->serial.size()},
+                                 {reported.serial.begin(), reported.serial.size()});
+  return stayed ? before->board_since_unix_s : now_unix_s;
+}
+
 Result<void> store_reported(Transaction& tx, const std::string& id, const DeviceSlot* before,
-                            const DeviceSlot& reported, std::uint64_t now_unix_s) {
+                            const DeviceSlot& reported, bool was_open, std::uint64_t now_unix_s) {
   DeviceSlot slot = before != nullptr ? with_retries(*before, reported) : reported;
+  slot.board_since_unix_s = board_since(before, reported, was_open, now_unix_s);
   const bool same = before != nullptr && before->same_as(slot);
-  if (same && before->retries == slot.retries) return {};
+  if (same && before->retries == slot.retries &&
+      before->board_since_unix_s == slot.board_since_unix_s)
+    return {};
   slot.since_unix_s = same ? before->since_unix_s : now_unix_s;
   return tx.devices().put_slot(id, slot);
+}
+
+// A board that had no room in this request is what it was.
+bool is_unreported(const SyncRequest& request, std::uint32_t slot) {
+  return slot < kBoardsPerSyncMax && (request.unreported_slots >> slot & 1U) != 0;
 }
 
 // An empty slot is nothing to keep, unless a try-again waits for its board.
@@ -98,7 +130,7 @@ Result<void> store_empty(Transaction& tx, const std::string& id, const DeviceSlo
                          std::uint64_t now_unix_s) {
   if (!before.is_retry_pending()) return tx.devices().remove_slot(id, before.slot);
   const DeviceSlot empty{.slot = before.slot, .state = 0};
-  return store_reported(tx, id, &before, empty, now_unix_s);
+  return store_reported(tx, id, &before, empty, true, now_unix_s);
 }
 
 Result<void> store_slots(Transaction& tx, const std::string& id, const SyncRequest& request,
@@ -108,14 +140,17 @@ Result<void> store_slots(Transaction& tx, const std::string& id, const SyncReque
     const DeviceSlot& reported = board.inventory;
     const auto found = std::ranges::find(present, reported.slot, &DeviceSlot::slot);
     const DeviceSlot* before = found == present.end() ? nullptr : &*found;
-    MPYD_TRY(store_reported(tx, id, before, reported, now_unix_s));
+    MPYD_TRY(store_reported(tx, id, before, reported, was_open(request, reported), now_unix_s));
     if (before != nullptr && reported.is_quarantined() &&
         with_retries(*before, reported).retries != 0)
       retry_slots.push_back(reported.slot);
   }
   for (const DeviceSlot& slot : present) {
     const auto occupied = [&](const BoardReport& b) { return b.inventory.slot == slot.slot; };
-    if (std::ranges::none_of(request.boards, occupied))
+    if (std::ranges::any_of(request.boards, occupied)) continue;
+    if (is_unreported(request, slot.slot))
+      MPYD_TRY(store_reported(tx, id, &slot, slot, was_open(request, slot), now_unix_s));
+    else
       MPYD_TRY(store_empty(tx, id, slot, now_unix_s));
   }
   return {};
@@ -128,6 +163,34 @@ AuditEvent audit_event(const std::string& id, const DeviceEvent& event, std::uin
   if (event.duration_ms != 0) detail["duration_ms"] = event.duration_ms;
   return {now_unix_s, "device:" + id, "board-" + std::string(device_event_name(event.kind)),
           event.hardware_id, boost::json::serialize(detail)};
+}
+
+std::string places_text(const std::string& a, const std::string& b) {
+  return a < b ? a + " " + b : b + " " + a;
+}
+
+// One serial in two places at once, as far as the store knows after this report: written down once
+// a day for each pair of motherboards.
+Result<void> raise_clone_alarms(Transaction& tx, const Device& device, std::uint64_t now_unix_s) {
+  MPYD_TRY_ASSIGN(const auto slots, tx.devices().slots(device.id));
+  for (const DeviceSlot& slot : slots) {
+    MPYD_TRY_ASSIGN(const auto clones, tx.devices().clones(device, slot, kClonesToldMax));
+    for (const DeviceStore::Place& other : clones) {
+      const Bytes serial(slot.serial.begin(), slot.serial.size());
+      const std::string places = places_text(device.id, other.device_id);
+      MPYD_TRY_ASSIGN(const bool is_news,
+                      tx.devices().add_clone_alarm({slot.hardware_id, serial, places, now_unix_s},
+                                                   now_unix_s - kCloneAlarmEvery_s));
+      if (!is_news) continue;
+      MPYD_TRY(tx.audit().append(
+          {now_unix_s, "device:" + device.id, "board-cloned", slot.hardware_id,
+           boost::json::serialize(boost::json::object{{"serial", to_hex(serial)},
+                                                      {"slot", slot.slot},
+                                                      {"other_device", other.device_id},
+                                                      {"other_slot", other.slot}})}));
+    }
+  }
+  return {};
 }
 
 // Of an earlier hour only the number of what is missing remains to be told.
@@ -156,6 +219,38 @@ Result<void> store_events(Transaction& tx, const SyncRequest& request, std::uint
     MPYD_TRY(tx.audit().append(audit_event(device.id, event, now_unix_s)));
   }
   return {};
+}
+
+Result<void> count_retries(Transaction& tx, const std::string& id,
+                           const std::vector<std::uint32_t>& slots) {
+  if (slots.empty()) return {};
+  MPYD_TRY_ASSIGN(auto present, tx.devices().slots(id));
+  for (DeviceSlot& slot : present) {
+    if (slot.retries == 0 || std::ranges::find(slots, slot.slot) == slots.end()) continue;
+    --slot.retries;
+    MPYD_TRY(tx.devices().put_slot(id, slot));
+  }
+  return {};
+}
+
+// Counted with the events: a device that asks without end does not fill the disk.
+Result<void> tell_stored(Transaction& tx, const std::string& id,
+                         const std::vector<Answered::Stored>& stored, std::uint64_t now_unix_s) {
+  if (stored.empty()) return {};
+  MPYD_TRY_ASSIGN(auto device, tx.devices().find(id));
+  if (!device) return fail(Errc::not_found, "there is no device " + id);
+  MPYD_TRY(open_hour(tx, now_unix_s, *device));
+  for (const Answered::Stored& each : stored) {
+    if (device->event_rows == kEventRowsPerHourMax) {
+      ++device->event_drops;
+      continue;
+    }
+    ++device->event_rows;
+    MPYD_TRY(tx.audit().append({now_unix_s, "device:" + id, "key-block", each.hardware_id,
+                                boost::json::serialize(boost::json::object{
+                                    {"slot", each.slot}, {"digest", each.digest}})}));
+  }
+  return tx.devices().update(*device);
 }
 
 bool tells_refusal(const SyncRequest& request) {
@@ -192,13 +287,17 @@ Result<Admission> record(Transaction& tx, const ExchangeKey& key, const SyncRequ
   take_report(request, now_unix_s, device);
   Admission admission;
   if (device.state == DeviceState::enrolled) {
-    device.refusals = tells_refusal(request) ? std::min(device.refusals, kRefusalsMax) + 1 : 0;
+    if (tells_refusal(request))
+      device.refusals = std::min(device.refusals, kRefusalsMax) + 1;
+    else if (request.unreported_slots == 0)
+      device.refusals = 0;
     MPYD_TRY(store_slots(tx, device.id, request, now_unix_s, admission.retry_slots));
     MPYD_TRY(store_events(tx, request, now_unix_s, device));
   } else {
     admission = *judge(device, key, request);
   }
   MPYD_TRY(tx.devices().update(device));
+  if (device.state == DeviceState::enrolled) MPYD_TRY(raise_clone_alarms(tx, device, now_unix_s));
   return admission;
 }
 
@@ -238,18 +337,13 @@ Result<Admission> admit(Store& store, const ExchangeKey& device_key, const SyncR
   return admission;
 }
 
-Result<void> count_retries(Store& store, const std::string& id,
-                           const std::vector<std::uint32_t>& slots) {
-  if (slots.empty()) return {};
+Result<void> record_answer(Store& store, const std::string& id, const Answered& answered,
+                           std::uint64_t now_unix_s) {
+  if (answered.retry_slots.empty() && answered.stored.empty()) return {};
   return store.write(
       [&](Transaction& tx) -> Result<void> {
-        MPYD_TRY_ASSIGN(auto present, tx.devices().slots(id));
-        for (DeviceSlot& slot : present) {
-          if (slot.retries == 0 || std::ranges::find(slots, slot.slot) == slots.end()) continue;
-          --slot.retries;
-          MPYD_TRY(tx.devices().put_slot(id, slot));
-        }
-        return {};
+        MPYD_TRY(count_retries(tx, id, answered.retry_slots));
+        return tell_stored(tx, id, answered.stored, now_unix_s);
       },
       Durability::relaxed);
 }

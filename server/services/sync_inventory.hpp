@@ -36,14 +36,28 @@ class RefusedStrangers {
 // device, opened or gone mad, fills the disk.
 inline constexpr std::uint32_t kEventRowsPerHourMax = 300;
 
+// One pair of motherboards that have one board is an alarm in the audit log so often at most.
+inline constexpr std::uint64_t kCloneAlarmEvery_s = 24 * 3600;
+
 // Lets the device in, or says why not; when it is let in, its counter, inventory and events are on
 // record. A device that is not let in changes nothing, but for the first contact of one that has to
 // wait for the operator: it is known from then on. One refused for its token is in the audit log.
 Result<Admission> admit(Store& store, const ExchangeKey& device_key, const SyncRequest& request,
                         std::uint64_t now_unix_s, RefusedStrangers& strangers);
 
-// The answer at hand tells these slots of the device to try again.
-Result<void> count_retries(Store& store, const std::string& id,
-                           const std::vector<std::uint32_t>& slots);
+// What an answer brings a device that is to be remembered.
+struct Answered {
+  std::vector<std::uint32_t> retry_slots;  // told to try again
+  struct Stored {
+    std::uint32_t slot = 0;
+    std::string hardware_id;
+    std::string digest;  // hex
+  };
+  std::vector<Stored> stored;  // packages to write to a board, with a key block for the fleet
+};
+
+// Counts retries, and writes down in the audit log who may make boards that carry packages.
+Result<void> record_answer(Store& store, const std::string& id, const Answered& answered,
+                           std::uint64_t now_unix_s);
 
 }  // namespace mpyd::server

@@ -59,6 +59,7 @@ Result<BoardReport> read_board(const v1::BoardReport& m) {
     out.cached_digests.push_back(digest);
   }
   out.wants_answer = m.wants_answer();
+  MPYD_TRY_ASSIGN(out.store_digest, read_digest(m.store_digest()));
   return out;
 }
 
@@ -112,7 +113,8 @@ Result<SyncRequest> parse_sync_request(Bytes message) {
                   .head_version = m.head_version(),
                   .firmware = m.firmware(),
                   .agent_version = m.agent_version(),
-                  .fleet_generation = m.fleet_generation()};
+                  .fleet_generation = m.fleet_generation(),
+                  .unreported_slots = m.unreported_slots()};
   MPYD_TRY_ASSIGN(out.abi, read_abi(m.abi()));
   MPYD_TRY_ASSIGN(out.enroll_token_hash, take_token(*m.mutable_enroll_token()));
   MPYD_TRY(read_boards(m, out.boards));

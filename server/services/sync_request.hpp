@@ -18,6 +18,7 @@ struct BoardReport {
   HardwareId hardware_id;  // empty: unidentified
   std::vector<Digest> cached_digests;
   bool wants_answer = false;
+  Digest store_digest;  // to be written to the board's EEPROM: a key block is wanted; zero: none
 };
 
 struct DeviceEvent {
@@ -41,6 +42,7 @@ struct SyncRequest {
   std::vector<BoardReport> boards;
   std::vector<DeviceEvent> events;
   std::uint32_t fleet_generation = 0;  // of the newest fleet key the device holds
+  std::uint64_t unreported_slots = 0;  // bit n: slot n is occupied, and nothing is said of it
 };
 
 // Errors: malformed, limit.

@@ -1,8 +1,11 @@
 #include "server/services/sync_service.hpp"
 
+#include <algorithm>
+
 #include "protocol/package/key_block.hpp"
 #include "server/crypto/random.hpp"
 #include "server/services/sync_answer.hpp"
+#include "server/util/encoding.hpp"
 
 namespace mpyd::server {
 namespace {
@@ -22,10 +25,21 @@ class WipeOnExit {
   MutableBytes bytes_;
 };
 
+Answered answered_of(const v1::SyncAnswer& answer) {
+  Answered out;
+  for (const v1::SlotAnswer& slot : answer.slots()) {
+    if (slot.try_again()) out.retry_slots.push_back(slot.slot());
+    if (!slot.store_digest().empty())
+      out.stored.push_back(
+          {slot.slot(), slot.hardware_id(), to_hex(as_bytes(slot.store_digest()))});
+  }
+  return out;
+}
+
 }  // namespace
 
 SyncService::SyncService(Store& store, const TrustService& trust, ResolveService& resolve,
-                         const ServerKeys& server_keys, const FleetKeys& fleet_keys,
+                         const ServerKeys& server_keys, FleetKeys& fleet_keys,
                          const ServerPlace& place, const Clock& clock)
     : store_(store),
       trust_(trust),
@@ -35,6 +49,7 @@ SyncService::SyncService(Store& store, const TrustService& trust, ResolveService
       place_(place),
       clock_(clock),
       content_keys_(store, server_keys),
+      fleet_blocks_(store, content_keys_, fleet_keys),
       shared_keys_(kSharedKeysMax),
       work_(kSyncBytesMax) {}
 
@@ -105,13 +120,22 @@ Result<void> SyncService::answer_to(const ExchangeKey& device_key, Bytes message
     answer.set_message("answer_bytes_max is too small");
     return {};
   }
-  MPYD_TRY(fill_answer({*view, resolve_, content_keys_, fleet_keys_, place_}, *request,
-                       admission.retry_slots,
+  const std::string id = device_id(device_key);
+  MPYD_TRY(make_first_fleet_key(*request, id));
+  MPYD_TRY(fill_answer({*view, resolve_, content_keys_, fleet_keys_, fleet_blocks_, place_},
+                       *request, admission.retry_slots,
                        request->answer_bytes_max - sync::kAnswerMessageOffset, answer));
-  std::vector<std::uint32_t> retried;
-  for (const v1::SlotAnswer& slot : out.slots())
-    if (slot.try_again()) retried.push_back(slot.slot());
-  return count_retries(store_, device_id(device_key), retried);
+  return record_answer(store_, id, answered_of(out), now);
+}
+
+// Whoever wants boards to carry their drivers has a fleet; nobody need say so beforehand.
+Result<void> SyncService::make_first_fleet_key(const SyncRequest& request,
+                                               const std::string& device_id) {
+  const auto stores = [](const BoardReport& board) { return !board.store_digest.is_zero(); };
+  if (fleet_keys_.newest() != 0 || std::ranges::none_of(request.boards, stores)) return {};
+  const auto made = fleet_keys_.make(1, "device:" + device_id);
+  if (made || made.error().code == Errc::conflict) return {};
+  return fail(made.error());
 }
 
 Result<SyncResult> SyncService::seal(const ExchangeKey& device_key, const SyncAnswer& answer) {

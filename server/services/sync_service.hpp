@@ -7,6 +7,7 @@
 
 #include "protocol/sync/box.hpp"
 #include "server/services/content_keys.hpp"
+#include "server/services/fleet_blocks.hpp"
 #include "server/services/fleet_keys.hpp"
 #include "server/services/resolve_service.hpp"
 #include "server/services/secret_cache.hpp"
@@ -28,7 +29,7 @@ struct SyncResult {
 class SyncService {
  public:
   SyncService(Store& store, const TrustService& trust, ResolveService& resolve,
-              const ServerKeys& server_keys, const FleetKeys& fleet_keys, const ServerPlace& place,
+              const ServerKeys& server_keys, FleetKeys& fleet_keys, const ServerPlace& place,
               const Clock& clock);
 
   // Opens `request` in place and wipes it. Every answer is sealed to the device, except the one to
@@ -43,16 +44,18 @@ class SyncService {
   void follow_server_key();
   Result<void> find_shared_key(const ExchangeKey& device_key);
   Result<void> answer_to(const ExchangeKey& device_key, Bytes message, SyncAnswer& answer);
+  Result<void> make_first_fleet_key(const SyncRequest& request, const std::string& device_id);
   Result<SyncResult> seal(const ExchangeKey& device_key, const SyncAnswer& answer);
 
   Store& store_;
   const TrustService& trust_;
   ResolveService& resolve_;
   const ServerKeys& server_keys_;
-  const FleetKeys& fleet_keys_;
+  FleetKeys& fleet_keys_;
   const ServerPlace& place_;
   const Clock& clock_;
   ContentKeys content_keys_;
+  FleetBlocks fleet_blocks_;
   std::mutex mutex_;            // one exchange at a time: work_ and the keys are shared
   ServerKeys::Key server_key_;  // the one that shared_keys_ are of
   KeyId server_key_id_;

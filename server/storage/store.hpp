@@ -123,6 +123,20 @@ class DeviceStore {
   };
   // Of all devices, sorted.
   virtual Result<std::vector<SlotError>> slot_errors() const = 0;
+  struct Place {
+    std::string device_id;
+    std::uint32_t slot = 0;
+    friend auto operator<=>(const Place&, const Place&) = default;
+  };
+  // Where else a board of this hardware ID and serial was while it was in this slot of this device:
+  // what both motherboards told of it overlaps in time. A board that was moved is nowhere else, nor
+  // is one without a serial. Only enrolled motherboards count; at most `count_max`, looked for
+  // among kClonesSearchedMax boards of this serial.
+  static constexpr std::size_t kClonesSearchedMax = 32;
+  virtual Result<std::vector<Place>> clones(const Device& device, const DeviceSlot& slot,
+                                            std::size_t count_max) const = 0;
+  // All slots for which clones() is not empty, sorted.
+  virtual Result<std::vector<Place>> cloned_slots() const = 0;
 
   // Errors: conflict (the id is there).
   virtual Result<void> add(const Device& device) = 0;
@@ -131,6 +145,15 @@ class DeviceStore {
   // Adds the slot, or replaces the one of its number.
   virtual Result<void> put_slot(std::string_view id, const DeviceSlot& slot) = 0;
   virtual Result<void> remove_slot(std::string_view id, std::uint32_t slot) = 0;
+  // Remembers an alarm and forgets those from before `forget_before_unix_s`. False: it is there.
+  struct CloneAlarm {
+    std::string_view hardware_id;
+    Bytes serial;
+    std::string_view places;  // canonical text of both
+    std::uint64_t time_unix_s = 0;
+  };
+  virtual Result<bool> add_clone_alarm(const CloneAlarm& alarm,
+                                       std::uint64_t forget_before_unix_s) = 0;
 
  protected:
   ~DeviceStore() = default;
@@ -167,6 +190,14 @@ class FleetKeyStore {
   virtual Result<void> add(const FleetKeyRow& key) = 0;
   // Errors: not_found.
   virtual Result<void> set_sealed_secret(std::uint32_t generation, Bytes sealed_secret) = 0;
+
+  // Of a package, sealed to the fleet key of this generation; nothing if there is none.
+  virtual Result<std::optional<ByteVector>> find_key_block(const Digest& package,
+                                                           std::uint32_t generation) const = 0;
+  // One per package: takes the place of an older one.
+  virtual Result<void> put_key_block(const Digest& package, std::uint32_t generation,
+                                     Bytes key_block) = 0;
+  virtual Result<void> remove_key_blocks() = 0;
 
  protected:
   ~FleetKeyStore() = default;

@@ -12,6 +12,8 @@ class NoBus final : public I2cBus {
   Result<void> write_read(unsigned, std::uint8_t, Bytes, MutableBytes) override {
     return fail(Errc::no_device);
   }
+  Presence presence(unsigned) override { return Presence::unknown; }
+  Result<void> recover(unsigned) override { return fail(Errc::unsupported); }
 };
 
 class NoTransport final : public Transport {
@@ -86,10 +88,12 @@ extern "C" std::uint32_t firmware(void* place, std::byte* memory, std::size_t me
   const MutableBytes all(memory, memory_bytes);
   auto* const agent =
       new (place) Agent({bus, transport, store, loader, clock, entropy, listener}, Config{},
-                        {{}, all.first(kWorkBytes), all.subspan(kWorkBytes)});
+                        {{}, {}, all.first(kWorkBytes), all.subspan(kWorkBytes)});
   if (!agent->start(all)) return 0;
   const std::uint32_t wait_ms = agent->poll();
   (void)agent->read_config(0, all);
+  (void)agent->store(0);
+  agent->eeprom_was_read(0);
   agent->stop();
   return wait_ms + static_cast<std::uint32_t>(agent->slots().size());
 }

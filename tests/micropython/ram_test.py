@@ -13,18 +13,26 @@ BUDGET = CHUNK + 4096
 
 
 class Bus:
-    """One EEPROM at 0x50, which takes no memory of its own."""
+    """A 24C512 at 0x50, which takes no memory of its own."""
 
     image = None
+    counter = 0
 
     def _check(self, address):
         if self.image is None or address != 0x50:
             raise OSError(errno.ENODEV)
 
-    def readfrom_mem_into(self, address, memaddr, buffer, *, addrsize=8):
+    def readfrom_into(self, address, buffer):
         self._check(address)
         for i in range(len(buffer)):
-            buffer[i] = self.image[memaddr + i]
+            buffer[i] = self.image[self.counter] if self.counter < len(self.image) else 0xFF
+            self.counter = (self.counter + 1) % 65536
+
+    def readfrom_mem_into(self, address, memaddr, buffer, *, addrsize=8):
+        self._check(address)
+        if addrsize == 16:  # else half an address, which changes nothing
+            self.counter = memaddr
+        self.readfrom_into(address, buffer)
 
 
 class Motherboard(motherboard.Motherboard):

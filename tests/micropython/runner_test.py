@@ -51,6 +51,24 @@ def test_it_prints_json_lines():
     assert reading in said, out
 
 
+def test_it_stores_drivers_on_boards_that_have_room():
+    path = motherboard("store")
+    os.mkdir(path + "/slot5")
+    check.write(path + "/slot5/50.eep", check.read(GIVEN + "/thermo_to_store.eep"))
+    check.write(path + "/slot5/48.regs", "00: 15 80\n01: 00\n02: 4b 00\n03: 50 00\n")
+    code, out = run(options(path) + " --store --current 500 --width 16 --for 4", path + "/out")
+    lines = out.split("\n")
+    assert code == 0 and any(l.startswith("slot 5  stored ") for l in lines), out
+    assert any(l.startswith("slot 3  not stored: ") and "not_found" in l for l in lines), out
+    assert b"mpyd\x05" in check.read(path + "/slot5/50.eep")
+
+
+def test_the_folder_itself_may_be_the_only_slot():
+    path = motherboard("single") + "/slot3"
+    code, out = run(options(path) + " --mux none --address 0x50-0x53 --read thermo=temperature --for 2", ROOT + "/single.out")
+    assert code == 0 and "slot 0  thermo.temperature() = 21500" in out.split("\n"), out
+
+
 def test_it_ends_with_standard_input():
     path = motherboard("stdin")
     code, out = run(options(path), path + "/out")

@@ -4,9 +4,9 @@
 //   scripted_server DIR [IMAGE DRIVER PRODUCT CONFIG FILE.mpy]...
 //
 // Signs every FILE as release 1.0.0 of DRIVER for board PRODUCT (4 hex digits), small ones in
-// chunks of 256 bytes, writes DIR/identity and DIR/IMAGE.eep (with CONFIG as its configuration, or
-// with the package itself if CONFIG is "package"), prints "ready", and serves until standard input
-// ends.
+// chunks of 256 bytes, writes DIR/identity and DIR/IMAGE.eep (with CONFIG as its configuration;
+// with the package itself if CONFIG is "package"; with room to store it, the package being public,
+// if CONFIG is "store"), prints "ready", and serves until standard input ends.
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -23,7 +23,7 @@
 
 #include "mpyd/v1/identity.pb.h"
 #include "protocol/mpy/header.hpp"
-#include "tests/support/agent/world.hpp"
+#include "tests/support/agent/boards.hpp"
 
 namespace mpyd::test {
 namespace {
@@ -58,6 +58,7 @@ BuiltPackage build(const Driver& driver) {
   manifest.version = parse_version("1.0.0").value();
   manifest.abi = with_defaults(mpy::parse_header(mpy).value().abi);
   manifest.ram_bytes = static_cast<std::uint32_t>(mpy.size());
+  if (driver.config == "store") manifest.encryption = Encryption::none;
   if (mpy.size() > 16384) manifest.chunk_bytes = kChunkBytesDefault;
   return build_package(manifest, mpy, {publisher()}, 1000U + driver.product_id());
 }
@@ -117,6 +118,16 @@ void serve(ScriptedServer& server, int connection) {
   close(connection);
 }
 
+Buffer image_of(const Driver& driver, const BuiltPackage& package) {
+  if (driver.config == "package") return board_image(driver.product_id(), package.bytes);
+  if (driver.config == "store") {
+    Buffer image = hat_image({.store_bytes = 4096}, 32, driver.product_id());
+    image.resize(8192, std::byte{0xff});
+    return image;
+  }
+  return board_image(driver.product_id(), {}, 3, as_bytes(driver.config));
+}
+
 void run(const std::string& folder, const std::vector<Driver>& drivers) {
   ScriptedServer server;
   const auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -127,10 +138,7 @@ void run(const std::string& folder, const std::vector<Driver>& drivers) {
   for (const Driver& driver : drivers) {
     const BuiltPackage& package = packages.emplace_back(build(driver));
     publish(server, driver, package);
-    const bool carries_package = driver.config == "package";
-    write_file(folder + "/" + driver.image + ".eep",
-               carries_package ? board_image(driver.product_id(), package.bytes)
-                               : board_image(driver.product_id(), {}, 3, as_bytes(driver.config)));
+    write_file(folder + "/" + driver.image + ".eep", image_of(driver, package));
   }
   server.publish_head();
   unsigned port = 0;

@@ -12,6 +12,7 @@
 
 #include "protocol/bytes.hpp"
 #include "protocol/result.hpp"
+#include "tests/support/source_dir.hpp"
 
 namespace mpyd::test {
 
@@ -83,7 +84,7 @@ inline Buffer with_flipped_bit(Bytes bytes, std::size_t bit) {
 
 // A file of tests/vectors.
 inline Buffer read_vector(const std::string& name) {
-  std::ifstream file(std::string(MPYD_SOURCE_DIR) + "/tests/vectors/" + name, std::ios::binary);
+  std::ifstream file(source_path("tests/vectors/" + name), std::ios::binary);
   if (!file) throw std::runtime_error("tests/vectors/" + name + " cannot be read");
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   return copy(text);

@@ -25,7 +25,7 @@ Config make_config(const mpyd_settings_t& settings) {
   Config config;
   config.abi = firmware_abi();
   config.firmware = {settings.firmware, settings.firmware_len};
-  config.eeprom_address = settings.eeprom_address;
+  config.current_ma = settings.current_ma;
   std::uint32_t* const times[MPYD_TIMES] = {
       &config.probe_interval_ms, &config.sync_interval_ms, &config.report_delay_ms,
       &config.retry_min_ms,      &config.retry_max_ms,     &config.sync_timeout_ms,
@@ -33,6 +33,15 @@ Config make_config(const mpyd_settings_t& settings) {
   for (std::size_t i = 0; i < MPYD_TIMES; ++i)
     if (settings.times_ms[i] != 0) *times[i] = settings.times_ms[i];
   return config;
+}
+
+std::span<const SlotPlace> make_places(const mpyd_settings_t& settings) {
+  const auto places = make_array<SlotPlace>(settings.n_slots);
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    const mpyd_place_t& place = settings.places[i];
+    places[i] = {{place.first_address, place.last_address, place.address_bytes}, place.current_ma};
+  }
+  return places;
 }
 
 }  // namespace
@@ -43,7 +52,7 @@ struct _mpyd_bridge_t {
   _mpyd_bridge_t(const mpyd_settings_t& settings, const Memory& memory,
                  std::span<mpyd_code_t*> modules, std::span<AttachedDriver> attached)
       : hosts(settings.hosts),
-        bus(hosts),
+        bus(hosts, settings.has_presence),
         transport(hosts),
         store(hosts),
         loader(hosts, modules, attached),
@@ -69,7 +78,8 @@ extern "C" {
 const size_t mpyd_message_bytes_min = kMessageBytesMin;
 
 mpyd_bridge_t* mpyd_bridge_new(const mpyd_settings_t* settings) {
-  const Memory memory{make_array<Slot>(settings->n_slots), make_array<std::byte>(kWorkBytes),
+  const Memory memory{make_array<Slot>(settings->n_slots), make_places(*settings),
+                      make_array<std::byte>(kWorkBytes),
                       make_array<std::byte>(settings->message_bytes)};
   const auto modules = make_array<mpyd_code_t*>(settings->n_slots);
   const auto attached = make_array<AttachedDriver>(settings->n_slots);
@@ -109,6 +119,14 @@ void mpyd_bridge_slot(const mpyd_bridge_t* bridge, size_t index, mpyd_slot_t* ou
   out->hardware_id_len = hardware_id.size();
   out->serial = reinterpret_cast<const uint8_t*>(identity.serial.begin());
   out->serial_len = identity.serial.size();
+  const std::string_view layout =
+      identity.hardware_id.empty() ? std::string_view{} : eeprom::name(identity.layout);
+  out->layout = layout.data();
+  out->layout_len = layout.size();
+  out->current_ma = identity.current_ma;
+  out->address = slot.part.address;
+  out->answers_until = slot.part.answers_until;
+  out->address_bytes = slot.part.address_bytes;
 }
 
 uint16_t mpyd_bridge_read_config(mpyd_bridge_t* bridge, size_t slot, void* out, size_t* len) {
@@ -117,6 +135,15 @@ uint16_t mpyd_bridge_read_config(mpyd_bridge_t* bridge, size_t slot, void* out, 
   if (!got) return static_cast<uint16_t>(got.error());
   *len = *got;
   return 0;
+}
+
+uint16_t mpyd_bridge_store(mpyd_bridge_t* bridge, size_t slot) {
+  const auto accepted = bridge->agent.store(static_cast<unsigned>(slot));
+  return accepted ? 0 : static_cast<uint16_t>(accepted.error());
+}
+
+void mpyd_bridge_eeprom_was_read(mpyd_bridge_t* bridge, size_t slot) {
+  bridge->agent.eeprom_was_read(static_cast<unsigned>(slot));
 }
 
 const char* mpyd_error_name(uint16_t error, size_t* len) {

@@ -23,19 +23,31 @@ typedef enum {
   MPYD_TIMES,
 } mpyd_time_t;
 
+// Where an ID EEPROM may answer: SlotPlace of device-agent/core/agent.hpp.
+typedef struct _mpyd_place_t {
+  uint8_t first_address;
+  uint8_t last_address;
+  uint8_t address_bytes;  // of the memory's addresses: 1, 2; 0: to be found
+  uint32_t current_ma;    // 0: not bounded
+} mpyd_place_t;
+
 typedef struct _mpyd_settings_t {
   mpyd_hosts_t hosts;
   size_t n_slots;
+  const mpyd_place_t* places;  // n_slots of them, only needed during the call
   size_t message_bytes;
   uint32_t times_ms[MPYD_TIMES];  // 0: the default
-  uint8_t eeprom_address;
-  bool has_watchdog;     // host.feed() is there
-  const char* firmware;  // outlives the agent, like everything the settings refer to
+  uint32_t current_ma;            // of all boards together; 0: not bounded
+  bool has_watchdog;              // host.feed() is there
+  bool has_presence;              // bus.presence() is there
+  const char* firmware;           // outlives the agent, like everything the settings refer to
   size_t firmware_len;
 } mpyd_settings_t;
 
 // Bounds of the settings.
-#define MPYD_SLOTS_MAX (64)
+#define MPYD_SLOTS_MAX           (64)
+#define MPYD_PLACE_ADDRESSES_MAX (8)
+#define MPYD_CURRENT_MA_MAX      (1000000)
 extern const size_t mpyd_message_bytes_min;
 
 // A slot as it is now.
@@ -48,6 +60,12 @@ typedef struct _mpyd_slot_t {
   size_t hardware_id_len;
   const uint8_t* serial;
   size_t serial_len;
+  const char* layout;  // of the EEPROM; empty: no board was identified
+  size_t layout_len;
+  uint32_t current_ma;    // that the board says it takes
+  uint8_t address;        // of the ID EEPROM, the lowest; 0: none was found
+  uint8_t answers_until;  // the highest, blocks and mirrors included
+  uint8_t address_bytes;  // 1 or 2
 } mpyd_slot_t;
 
 // Raises MemoryError.
@@ -58,6 +76,9 @@ uint16_t mpyd_bridge_start(mpyd_bridge_t* bridge, const void* identity, size_t l
 // A sentence on why it did not start, if there is more to say than the Errc's; not NUL-terminated.
 const char* mpyd_bridge_start_problem(const mpyd_bridge_t* bridge, size_t* len);
 uint16_t mpyd_bridge_read_config(mpyd_bridge_t* bridge, size_t slot, void* out, size_t* len);
+uint16_t mpyd_bridge_store(mpyd_bridge_t* bridge, size_t slot);
+
+void mpyd_bridge_eeprom_was_read(mpyd_bridge_t* bridge, size_t slot);
 
 uint32_t mpyd_bridge_poll(mpyd_bridge_t* bridge);
 void mpyd_bridge_stop(mpyd_bridge_t* bridge);

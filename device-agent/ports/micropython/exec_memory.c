@@ -90,6 +90,9 @@ typedef struct _registry_t {
 
 static const char registry_tag[1];
 
+// What the last collection had to keep.
+static size_t kept_modules, kept_bytes;
+
 // Both hooks were seen at work. Never cleared: it is a property of the firmware.
 static bool saw_root, saw_end;
 
@@ -123,8 +126,15 @@ static registry_t* make_registry(void) {
     mp_obj_list_append(MP_STATE_PORT(persistent_code_root_pointers), MP_OBJ_FROM_PTR(registry));
     lowest = UINTPTR_MAX;
     highest = 0;
+    kept_modules = kept_bytes = 0;
   }
   return registry;
+}
+
+size_t mpyd_code_kept(size_t* bytes) {
+  bool counted = find_registry() != NULL;  // not before a soft reset
+  *bytes = counted ? kept_bytes : 0;
+  return counted ? kept_modules : 0;
 }
 
 static void check_hooks(void) {
@@ -332,6 +342,19 @@ static void pin_from_roots(void) {
 #endif
 }
 
+static size_t bytes_of(const code_record_t* record) {
+  size_t bytes = 0;
+  for (size_t i = 0; i < record->n_blocks; ++i) {
+    bytes += record->blocks[i].len;
+  }
+#if TEXT_IS_MAPPED
+  for (mapped_region_t* region = record->regions; region != NULL; region = region->next) {
+    bytes += region->len;
+  }
+#endif
+  return bytes;
+}
+
 // Marks the anchors of pinned modules. Returns whether any module is still unmarked, and in `*more`
 // whether new blocks were marked.
 static bool mark_pinned(registry_t* registry, bool* more) {
@@ -346,6 +369,8 @@ static bool mark_pinned(registry_t* registry, bool* more) {
       __real_gc_collect_root(&anchor, 1);
       settle_marks();
       *more = true;
+      kept_modules += 1;
+      kept_bytes += bytes_of(record);
     } else {
       unused = true;
     }
@@ -357,6 +382,7 @@ static bool mark_pinned(registry_t* registry, bool* more) {
 static code_record_t* take_unused(registry_t* registry) {
   settle_marks();
   pin_from_roots();
+  kept_modules = kept_bytes = 0;
   bool more = true;
   while (mark_pinned(registry, &more)) {
     for_each_marked(pin_from);
@@ -418,6 +444,11 @@ void mpyd_code_watch(mpyd_code_t* code) { (void)code; }
 void mpyd_code_adopt(mpyd_code_t* code) { (void)code; }
 
 void mpyd_code_seal(mpyd_code_t* code) { (void)code; }
+
+size_t mpyd_code_kept(size_t* bytes) {
+  *bytes = 0;
+  return 0;
+}
 
 #endif  // TRACKS_CODE
 

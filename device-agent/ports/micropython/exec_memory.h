@@ -33,4 +33,8 @@ void mpyd_code_seal(mpyd_code_t* code);
 // where native code lies elsewhere) and in the largest free block of the heap.
 void mpyd_code_room(bool is_native, size_t* free_bytes, size_t* largest_block);
 
+// Modules whose anchor was not reachable at the last collection, and which were kept because
+// something else pointed into them; and how many bytes of code and data those take.
+size_t mpyd_code_kept(size_t* bytes);
+
 mp_module_context_t* mpyd_code_context(const mpyd_code_t* code);

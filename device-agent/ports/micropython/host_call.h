@@ -23,6 +23,8 @@ typedef struct _mpyd_hosts_t {
 // One row each in modmpyd.c: the object it is called on, and its name.
 typedef enum {
   MPYD_BUS_TRANSFER,
+  MPYD_BUS_PRESENCE,
+  MPYD_BUS_RECOVER,
   MPYD_NET_OPEN,
   MPYD_NET_SEND,
   MPYD_NET_RECEIVE,

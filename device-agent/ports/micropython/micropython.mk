@@ -15,7 +15,7 @@ MPYD_LIBS ?= -lsodium -lprotobuf-nanopb
 mpyd_sources = $(addprefix $(MPYD_REPO)/$(1)/,$(filter %.cpp,\
   $(shell sed -n '/^add_library($(2) /,/)/p' $(MPYD_REPO)/$(1)/CMakeLists.txt | tr '()' '  ')))
 
-SRC_USERMOD_C += $(addprefix $(MPYD_DIR)/, driver_module.c exec_memory.c handle.c host_call.c modmpyd.c)
+SRC_USERMOD_C += $(addprefix $(MPYD_DIR)/, driver_module.c exec_memory.c handle.c host_call.c linux_i2c.c modmpyd.c)
 
 SRC_USERMOD_LIB_CXX += $(addprefix $(MPYD_DIR)/, bridge.cpp cxx_runtime.cpp firmware_abi.cpp loader.cpp ports.cpp)
 SRC_USERMOD_LIB_CXX += $(call mpyd_sources,protocol,mpyd_protocol)
@@ -36,6 +36,8 @@ $(MPYD_GENERATED)/mpyd/v1/%.npb.c $(MPYD_GENERATED)/mpyd/v1/%.npb.h: \
 $(patsubst %.cpp,$(BUILD)/%.o,$(SRC_USERMOD_LIB_CXX)): | $(MPYD_MESSAGE_SOURCES:.c=.h)
 
 CFLAGS_USERMOD += $(MPYD_INCLUDES) -I$(MPYD_REPO) -I$(MPYD_GENERATED)
+# MicroPython makes warnings errors, and g++ 12 is mistaken about tl::expected<void>, differently at each -O level.
+CXXFLAGS_USERMOD += -Wno-maybe-uninitialized
 CXXFLAGS_USERMOD += -std=c++20 -fno-exceptions -fno-rtti -fno-threadsafe-statics \
   -fno-unwind-tables -fno-asynchronous-unwind-tables -Wno-missing-field-initializers
 

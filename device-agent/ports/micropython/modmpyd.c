@@ -2,6 +2,8 @@
 #include <string.h>
 
 #include "bridge.h"
+#include "exec_memory.h"
+#include "linux_i2c.h"
 
 #include "py/mperrno.h"
 #include "py/mphal.h"
@@ -17,6 +19,8 @@
 #define ROW(object, name) { offsetof(mpyd_hosts_t, object), name }
 const mpyd_method_row_t mpyd_methods[MPYD_METHODS] = {
     [MPYD_BUS_TRANSFER]    = ROW(bus,   MP_QSTR_transfer),
+    [MPYD_BUS_PRESENCE]    = ROW(bus,   MP_QSTR_presence),
+    [MPYD_BUS_RECOVER]     = ROW(bus,   MP_QSTR_recover),
     [MPYD_NET_OPEN]        = ROW(net,   MP_QSTR_open),
     [MPYD_NET_SEND]        = ROW(net,   MP_QSTR_send),
     [MPYD_NET_RECEIVE]     = ROW(net,   MP_QSTR_receive),
@@ -127,7 +131,26 @@ static mp_int_t bounded(mp_obj_t value, mp_int_t min, mp_int_t max) {
   return number;
 }
 
-// Agent(host, bus, net, store, slots, firmware, message_bytes, eeprom_address, **times_ms): the
+// One of (first address, last address, address bytes, current_ma) per slot.
+static const mpyd_place_t* make_places(mp_obj_t list, size_t* n_places) {
+  mp_obj_t* items;
+  mp_obj_get_array(list, n_places, &items);
+  bounded(MP_OBJ_NEW_SMALL_INT(*n_places), 1, MPYD_SLOTS_MAX);
+  mpyd_place_t* places = m_new(mpyd_place_t, *n_places);
+  for (size_t i = 0; i < *n_places; ++i) {
+    mp_obj_t* fields;
+    mp_obj_get_array_fixed_n(items[i], 4, &fields);
+    places[i].first_address = bounded(fields[0], 0x08, 0x77);
+    places[i].last_address =
+        bounded(fields[1], places[i].first_address,
+                MIN(0x77, places[i].first_address + MPYD_PLACE_ADDRESSES_MAX - 1));
+    places[i].address_bytes = bounded(fields[2], 0, 2);
+    places[i].current_ma = bounded(fields[3], 0, MPYD_CURRENT_MA_MAX);
+  }
+  return places;
+}
+
+// Agent(host, bus, net, store, places, firmware, message_bytes, current_ma, **times_ms): the
 // times are those of Config in device-agent/core/agent.hpp; what is not given keeps its default.
 static mp_obj_t agent_make_new(const mp_obj_type_t* type, size_t n_args, size_t n_kw,
                                const mp_obj_t* args) {
@@ -150,15 +173,17 @@ static mp_obj_t agent_make_new(const mp_obj_type_t* type, size_t n_args, size_t 
   mp_map_init_fixed_table(&kw_args, n_kw, args + n_args);
   mp_arg_parse_all(0, NULL, &kw_args, MPYD_TIMES, times, times_ms);
 
-  mp_obj_t feed[2];
+  mp_obj_t feed[2], presence[2];
   mp_load_method_maybe(args[0], MP_QSTR_feed, feed);
+  mp_load_method_maybe(args[1], MP_QSTR_presence, presence);
   mpyd_settings_t settings = {
       .hosts = {.host = args[0], .bus = args[1], .net = args[2], .store = args[3]},
-      .n_slots = bounded(args[4], 1, MPYD_SLOTS_MAX),
       .message_bytes = bounded(args[6], mpyd_message_bytes_min, 65536),
-      .eeprom_address = bounded(args[7], 0x08, 0x77),
+      .current_ma = bounded(args[7], 0, MPYD_CURRENT_MA_MAX),
       .has_watchdog = feed[0] != MP_OBJ_NULL,
+      .has_presence = presence[0] != MP_OBJ_NULL,
   };
+  settings.places = make_places(args[4], &settings.n_slots);
   settings.firmware = mp_obj_str_get_data(args[5], &settings.firmware_len);
   for (size_t i = 0; i < MPYD_TIMES; ++i) {
     settings.times_ms[i] = bounded(MP_OBJ_NEW_SMALL_INT(times_ms[i].u_int), 0, 86400000);
@@ -234,7 +259,12 @@ static size_t slot_index(agent_obj_t* self, mp_obj_t index_in) {
   return bounded(index_in, 0, (mp_int_t)mpyd_bridge_slots(self->bridge) - 1);
 }
 
-// slot(i) -> (state, error, hardware_id, revision, serial)
+static mp_obj_t text_or_none(const char* text, size_t len) {
+  return len == 0 ? mp_const_none : mp_obj_new_str(text, len);
+}
+
+// slot(i) -> (state, error, hardware_id, revision, serial, layout, current_ma, lowest and highest
+// address of the ID EEPROM, address bytes)
 static mp_obj_t agent_slot(mp_obj_t self_in, mp_obj_t index_in) {
   agent_obj_t* self = MP_OBJ_TO_PTR(self_in);
   mpyd_slot_t slot;
@@ -242,9 +272,14 @@ static mp_obj_t agent_slot(mp_obj_t self_in, mp_obj_t index_in) {
   mp_obj_t items[] = {
       mp_obj_new_str(slot.state, slot.state_len),
       MP_OBJ_NEW_SMALL_INT(slot.error),
-      mp_obj_new_str(slot.hardware_id, slot.hardware_id_len),
+      text_or_none(slot.hardware_id, slot.hardware_id_len),
       mp_obj_new_int_from_uint(slot.revision),
       slot.serial_len == 0 ? mp_const_none : mp_obj_new_bytes(slot.serial, slot.serial_len),
+      text_or_none(slot.layout, slot.layout_len),
+      mp_obj_new_int_from_uint(slot.current_ma),
+      MP_OBJ_NEW_SMALL_INT(slot.address),
+      MP_OBJ_NEW_SMALL_INT(slot.answers_until),
+      MP_OBJ_NEW_SMALL_INT(slot.address_bytes),
   };
   return mp_obj_new_tuple(MP_ARRAY_SIZE(items), items);
 }
@@ -263,6 +298,25 @@ static mp_obj_t agent_read_config(mp_obj_t self_in, mp_obj_t index_in, mp_obj_t 
 }
 static MP_DEFINE_CONST_FUN_OBJ_3(agent_read_config_obj, agent_read_config);
 
+// store(i) -> the number of an error, 0: it is being written, and an event tells how that ends.
+static mp_obj_t agent_store(mp_obj_t self_in, mp_obj_t index_in) {
+  agent_obj_t* self = ready(self_in);
+  size_t index = slot_index(self, index_in);
+  enter(self);
+  uint16_t error = mpyd_bridge_store(self->bridge, index);
+  leave(self);
+  return MP_OBJ_NEW_SMALL_INT(error);
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(agent_store_obj, agent_store);
+
+// eeprom_was_read(i): by a driver, which may be called by the agent; so this does not enter it.
+static mp_obj_t agent_eeprom_was_read(mp_obj_t self_in, mp_obj_t index_in) {
+  agent_obj_t* self = MP_OBJ_TO_PTR(self_in);
+  mpyd_bridge_eeprom_was_read(self->bridge, slot_index(self, index_in));
+  return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(agent_eeprom_was_read_obj, agent_eeprom_was_read);
+
 static const mp_rom_map_elem_t agent_locals_table[] = {
 #if MPYD_KNOWS_RUNNING
     {MP_ROM_QSTR(MP_QSTR___del__), MP_ROM_PTR(&agent_del_obj)},
@@ -272,6 +326,8 @@ static const mp_rom_map_elem_t agent_locals_table[] = {
     {MP_ROM_QSTR(MP_QSTR_stop), MP_ROM_PTR(&agent_stop_obj)},
     {MP_ROM_QSTR(MP_QSTR_slot), MP_ROM_PTR(&agent_slot_obj)},
     {MP_ROM_QSTR(MP_QSTR_read_config), MP_ROM_PTR(&agent_read_config_obj)},
+    {MP_ROM_QSTR(MP_QSTR_store), MP_ROM_PTR(&agent_store_obj)},
+    {MP_ROM_QSTR(MP_QSTR_eeprom_was_read), MP_ROM_PTR(&agent_eeprom_was_read_obj)},
 };
 static MP_DEFINE_CONST_DICT(agent_locals, agent_locals_table);
 
@@ -307,6 +363,16 @@ static mp_obj_t abi(void) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(abi_obj, abi);
 
+// kept_modules() -> (modules, bytes): native code of drivers that nobody uses any more and that is
+// still there, because something pointed into it at the last collection. The next one tries again.
+static mp_obj_t kept_modules(void) {
+  size_t bytes;
+  size_t modules = mpyd_code_kept(&bytes);
+  mp_obj_t items[] = {mp_obj_new_int_from_uint(modules), mp_obj_new_int_from_uint(bytes)};
+  return mp_obj_new_tuple(MP_ARRAY_SIZE(items), items);
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(kept_modules_obj, kept_modules);
+
 #if MPYD_KNOWS_RUNNING
 // stop_all(): every agent that runs, as stop() does.
 static mp_obj_t stop_all(void) {
@@ -334,11 +400,15 @@ static const mp_rom_map_elem_t module_globals_table[] = {
     {MP_ROM_QSTR(MP_QSTR_error_name), MP_ROM_PTR(&error_name_obj)},
     {MP_ROM_QSTR(MP_QSTR_error_text), MP_ROM_PTR(&error_text_obj)},
     {MP_ROM_QSTR(MP_QSTR_abi), MP_ROM_PTR(&abi_obj)},
+    {MP_ROM_QSTR(MP_QSTR_kept_modules), MP_ROM_PTR(&kept_modules_obj)},
 #if MPYD_KNOWS_RUNNING
     {MP_ROM_QSTR(MP_QSTR_stop_all), MP_ROM_PTR(&stop_all_obj)},
 #endif
 #if defined(UNIX)
     {MP_ROM_QSTR(MP_QSTR_make_private), MP_ROM_PTR(&make_private_obj)},
+#endif
+#if MPYD_HAS_LINUX_I2C
+    {MP_ROM_QSTR(MP_QSTR_i2c_transfer), MP_ROM_PTR(&mpyd_i2c_transfer_obj)},
 #endif
 };
 static MP_DEFINE_CONST_DICT(module_globals, module_globals_table);

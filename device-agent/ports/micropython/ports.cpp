@@ -21,6 +21,8 @@ Errc bus_errc(int outcome) {
   return outcome == MP_ETIMEDOUT ? Errc::timeout : Errc::io;
 }
 
+Errc recover_errc(int outcome) { return outcome == MP_EOPNOTSUPP ? Errc::unsupported : Errc::io; }
+
 Errc net_errc(int) { return Errc::unreachable; }
 
 Errc store_errc(int outcome) {
@@ -65,6 +67,20 @@ Result<void> HostBus::write_read(unsigned slot, std::uint8_t address, Bytes out,
   const mpyd_arg_t args[] = {Caller::number(slot), Caller::number(address), Caller::read(out),
                              Caller::write(in)};
   return result_of(caller_.call(MPYD_BUS_TRANSFER, args), bus_errc);
+}
+
+Presence HostBus::presence(unsigned slot) {
+  const mpyd_arg_t args[] = {Caller::number(slot)};
+  std::uint32_t present = 0;
+  // A line that cannot be read says nothing: then the bus is polled.
+  if (!has_presence_ || caller_.call(MPYD_BUS_PRESENCE, args, present) != MPYD_CALL_OK)
+    return Presence::unknown;
+  return present != 0 ? Presence::present : Presence::absent;
+}
+
+Result<void> HostBus::recover(unsigned slot) {
+  const mpyd_arg_t args[] = {Caller::number(slot)};
+  return result_of(caller_.call(MPYD_BUS_RECOVER, args), recover_errc);
 }
 
 Result<void> HostTransport::open(const char* host, std::uint16_t port) {

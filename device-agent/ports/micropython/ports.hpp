@@ -31,11 +31,14 @@ class Caller {
 
 class HostBus final : public I2cBus {
  public:
-  explicit HostBus(mpyd_hosts_t& hosts) : caller_(hosts) {}
+  HostBus(mpyd_hosts_t& hosts, bool has_presence) : caller_(hosts), has_presence_(has_presence) {}
   Result<void> write_read(unsigned slot, std::uint8_t address, Bytes out, MutableBytes in) override;
+  Presence presence(unsigned slot) override;
+  Result<void> recover(unsigned slot) override;
 
  private:
   Caller caller_;
+  bool has_presence_;
 };
 
 class HostTransport final : public Transport {

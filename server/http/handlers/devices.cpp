@@ -1,4 +1,5 @@
 #include "protocol/limits.hpp"
+#include "server/http/handlers/clones.hpp"
 #include "server/http/handlers/fields.hpp"
 #include "server/http/handlers/handlers.hpp"
 #include "server/http/json_fields.hpp"
@@ -39,18 +40,21 @@ json::object device_json(const Device& device) {
 }
 
 // What an operator should look at: one phrase, or null.
-json::value trouble_of(const Device& device, const std::vector<DeviceSlot>& troubled) {
+json::value trouble_of(const Device& device, const std::vector<DeviceSlot>& troubled,
+                       const std::vector<std::uint32_t>& cloned) {
   std::string text;
   if (device.refusals >= kRefusalsOfTrouble)
     text = std::to_string(device.refusals) + " reports with refusals in a row";
   for (const DeviceSlot& slot : troubled)
     text += (text.empty() ? "slot " : ", slot ") + std::to_string(slot.slot) + " " +
             std::string(name(static_cast<Errc>(slot.error)));
+  for (const std::uint32_t slot : cloned)
+    text += (text.empty() ? "slot " : ", slot ") + std::to_string(slot) + " cloned";
   if (text.empty()) return nullptr;
   return json::string(text);
 }
 
-json::object slot_json(const DeviceSlot& slot) {
+json::object slot_json(const DeviceService::Detail& detail, const DeviceSlot& slot) {
   json::object out{{"slot", slot.slot},
                    {"hardware_id", nullptr},
                    {"revision", slot.revision},
@@ -61,7 +65,8 @@ json::object slot_json(const DeviceSlot& slot) {
                    {"loaded_digest", digest_or_null(slot.loaded_digest)},
                    {"since_unix_s", slot.since_unix_s},
                    {"try_again_pending", slot.is_retry_pending()},
-                   {"trying_again", slot.retries != 0}};
+                   {"trying_again", slot.retries != 0},
+                   {"clones", clones_json(detail, slot.slot)}};
   if (!slot.hardware_id.empty()) out["hardware_id"] = slot.hardware_id;
   if (!slot.serial.empty()) out["serial"] = to_hex({slot.serial.begin(), slot.serial.size()});
   if (slot.error != 0) out["error"] = name(static_cast<Errc>(slot.error));
@@ -74,10 +79,10 @@ Result<Response> list_devices(const AdminApi& api, Request& request) {
   const std::string_view state = request.query("state");
   MPYD_TRY_ASSIGN(const auto devices, api.devices.list());
   json::array out;
-  for (const auto& [device, troubled] : devices) {
+  for (const auto& [device, troubled, cloned] : devices) {
     if (!state.empty() && name(device.state) != state) continue;
     json::object row = device_json(device);
-    row["trouble"] = trouble_of(device, troubled);
+    row["trouble"] = trouble_of(device, troubled, cloned);
     out.push_back(std::move(row));
   }
   return json_response(200, {{"devices", std::move(out)}});
@@ -100,10 +105,13 @@ Result<Response> show_device(const AdminApi& api, Request& request) {
   json::array boards;
   std::vector<DeviceSlot> troubled;
   for (const DeviceSlot& slot : detail.slots) {
-    boards.push_back(slot_json(slot));
+    boards.push_back(slot_json(detail, slot));
     if (is_trouble(slot.error)) troubled.push_back(slot);
   }
-  out["trouble"] = trouble_of(detail.device, troubled);
+  std::vector<std::uint32_t> cloned;
+  for (const auto& clone : detail.clones)
+    if (cloned.empty() || cloned.back() != clone.slot) cloned.push_back(clone.slot);
+  out["trouble"] = trouble_of(detail.device, troubled, cloned);
   out["boards"] = std::move(boards);
   return json_response(200, out);
 }

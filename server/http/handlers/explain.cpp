@@ -1,5 +1,6 @@
 #include <limits>
 
+#include "server/http/handlers/clones.hpp"
 #include "server/http/handlers/fields.hpp"
 #include "server/http/handlers/handlers.hpp"
 #include "server/http/json_response.hpp"
@@ -47,7 +48,8 @@ Result<json::array> reported_json(const AdminApi& api, const Request& request,
                      {"error", nullptr},
                      {"reason", nullptr},
                      {"loaded_digest", nullptr},
-                     {"since_unix_s", slot.since_unix_s}};
+                     {"since_unix_s", slot.since_unix_s},
+                     {"clones", clones_json(detail, slot.slot)}};
     if (slot.error != 0) {
       row["error"] = name(static_cast<Errc>(slot.error));
       row["reason"] = describe(static_cast<Errc>(slot.error));

@@ -65,6 +65,7 @@ Result<DeviceSlot> read_slot(const Statement& row) {
   MPYD_TRY_ASSIGN(out.loaded_digest, read_digest(row.blob(7)));
   out.since_unix_s = row.u64(8);
   out.retries = row.u32(9);
+  out.board_since_unix_s = row.u64(10);
   return out;
 }
 
@@ -117,9 +118,10 @@ Result<std::uint64_t> SqliteDeviceStore::count() const {
 
 Result<std::vector<DeviceSlot>> SqliteDeviceStore::slots(std::string_view id) const {
   MPYD_TRY_ASSIGN(Statement rows,
-                  connection_.prepare("SELECT slot, hardware_id, revision, serial, state, error, "
-                                      "eeprom_digest, loaded_digest, since_unix_s, retries "
-                                      "FROM device_slots WHERE device_id = ? ORDER BY slot"));
+                  connection_.prepare(
+                      "SELECT slot, hardware_id, revision, serial, state, error, "
+                      "eeprom_digest, loaded_digest, since_unix_s, retries, "
+                      "board_since_unix_s FROM device_slots WHERE device_id = ? ORDER BY slot"));
   rows.bind(id);
   std::vector<DeviceSlot> out;
   while (true) {
@@ -140,6 +142,67 @@ Result<std::vector<DeviceStore::SlotError>> SqliteDeviceStore::slot_errors() con
     if (!more) return out;
     out.push_back({std::string(rows.text(0)), rows.u32(1), rows.u32(2)});
   }
+}
+
+namespace {
+
+// `others` of the board in `slot` that its motherboard, `device`, and theirs, `owner`, had at once.
+// Seconds are the server's: what happened within one is not told apart, and counts as a move.
+#define MPYD_HAD_AT_ONCE(slot_since, device_last_seen) \
+  "owner.state = 0 AND " slot_since                    \
+  " < owner.last_seen_unix_s AND other.board_since_unix_s < " device_last_seen
+
+Result<std::vector<DeviceStore::Place>> read_places(Statement& rows) {
+  std::vector<DeviceStore::Place> out;
+  while (true) {
+    MPYD_TRY_ASSIGN(const bool more, rows.step());
+    if (!more) return out;
+    out.push_back({std::string(rows.text(0)), rows.u32(1)});
+  }
+}
+
+}  // namespace
+
+Result<std::vector<DeviceStore::Place>> SqliteDeviceStore::clones(const Device& device,
+                                                                  const DeviceSlot& slot,
+                                                                  std::size_t count_max) const {
+  if (slot.serial.empty() || device.state != DeviceState::enrolled)
+    return std::vector<DeviceStore::Place>();
+  // The partial index is used only where the condition stands as it stands there.
+  MPYD_TRY_ASSIGN(
+      Statement rows,
+      connection_.prepare(
+          "SELECT other.device_id, other.slot FROM (SELECT device_id, slot, board_since_unix_s "
+          "FROM device_slots WHERE hardware_id = ?1 AND serial = ?2 AND length(serial) > 0 "
+          "AND (device_id <> ?3 OR slot <> ?4) LIMIT ?5) AS other "
+          "JOIN devices AS owner ON owner.id = other.device_id "
+          "WHERE " MPYD_HAD_AT_ONCE("?6", "?7") " LIMIT ?8"));
+  rows.bind(std::string_view(slot.hardware_id))
+      .bind(Bytes(slot.serial.begin(), slot.serial.size()))
+      .bind(std::string_view(device.id))
+      .bind(slot.slot)
+      .bind(std::uint64_t{kClonesSearchedMax})
+      .bind(slot.board_since_unix_s)
+      .bind(device.last_seen_unix_s)
+      .bind(std::uint64_t{count_max});
+  return read_places(rows);
+}
+
+Result<std::vector<DeviceStore::Place>> SqliteDeviceStore::cloned_slots() const {
+  MPYD_TRY_ASSIGN(
+      Statement rows,
+      connection_.prepare(
+          "SELECT slot.device_id, slot.slot FROM device_slots AS slot "
+          "JOIN devices AS device ON device.id = slot.device_id "
+          "WHERE length(slot.serial) > 0 AND device.state = 0 AND EXISTS ("
+          "SELECT 1 FROM device_slots AS other JOIN devices AS owner ON owner.id = other.device_id "
+          "WHERE other.hardware_id = slot.hardware_id AND other.serial = slot.serial "
+          "AND length(other.serial) > 0 "
+          "AND (other.device_id <> slot.device_id OR other.slot <> slot.slot) "
+          "AND " MPYD_HAD_AT_ONCE("slot.board_since_unix_s",
+                                  "device.last_seen_unix_s") ") "
+                                                             "ORDER BY slot.device_id, slot.slot"));
+  return read_places(rows);
 }
 
 Result<void> SqliteDeviceStore::add(const Device& device) {
@@ -176,8 +239,8 @@ Result<void> SqliteDeviceStore::put_slot(std::string_view id, const DeviceSlot& 
   MPYD_TRY_ASSIGN(Statement insert,
                   connection_.prepare("INSERT OR REPLACE INTO device_slots (device_id, slot, "
                                       "hardware_id, revision, serial, state, error, eeprom_digest, "
-                                      "loaded_digest, since_unix_s, retries) "
-                                      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+                                      "loaded_digest, since_unix_s, retries, board_since_unix_s) "
+                                      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
   return insert.bind(id)
       .bind(slot.slot)
       .bind(std::string_view(slot.hardware_id))
@@ -189,6 +252,7 @@ Result<void> SqliteDeviceStore::put_slot(std::string_view id, const DeviceSlot& 
       .bind(optional_digest(slot.loaded_digest))
       .bind(slot.since_unix_s)
       .bind(slot.retries)
+      .bind(slot.board_since_unix_s)
       .run();
 }
 
@@ -196,6 +260,24 @@ Result<void> SqliteDeviceStore::remove_slot(std::string_view id, std::uint32_t s
   MPYD_TRY_ASSIGN(Statement remove, connection_.prepare("DELETE FROM device_slots "
                                                         "WHERE device_id = ? AND slot = ?"));
   return remove.bind(id).bind(slot).run();
+}
+
+Result<bool> SqliteDeviceStore::add_clone_alarm(const CloneAlarm& alarm,
+                                                std::uint64_t forget_before_unix_s) {
+  {
+    MPYD_TRY_ASSIGN(Statement forget,
+                    connection_.prepare("DELETE FROM clone_alarms WHERE time_unix_s < ?"));
+    MPYD_TRY(forget.bind(forget_before_unix_s).run());
+  }
+  MPYD_TRY_ASSIGN(Statement insert,
+                  connection_.prepare("INSERT OR IGNORE INTO clone_alarms (hardware_id, serial, "
+                                      "places, time_unix_s) VALUES (?, ?, ?, ?)"));
+  MPYD_TRY(insert.bind(alarm.hardware_id)
+               .bind(alarm.serial)
+               .bind(alarm.places)
+               .bind(alarm.time_unix_s)
+               .run());
+  return connection_.changes() != 0;
 }
 
 }  // namespace mpyd::server::sqlite

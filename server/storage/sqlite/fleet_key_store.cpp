@@ -39,4 +39,27 @@ Result<void> SqliteFleetKeyStore::set_sealed_secret(std::uint32_t generation, By
   return {};
 }
 
+Result<std::optional<ByteVector>> SqliteFleetKeyStore::find_key_block(
+    const Digest& package, std::uint32_t generation) const {
+  MPYD_TRY_ASSIGN(Statement rows, connection_.prepare("SELECT key_block FROM fleet_key_blocks "
+                                                      "WHERE package = ? AND generation = ?"));
+  rows.bind(package.bytes()).bind(generation);
+  MPYD_TRY_ASSIGN(const bool found, rows.step());
+  if (!found) return std::nullopt;
+  return to_vector(rows.blob(0));
+}
+
+Result<void> SqliteFleetKeyStore::put_key_block(const Digest& package, std::uint32_t generation,
+                                                Bytes key_block) {
+  MPYD_TRY_ASSIGN(Statement insert,
+                  connection_.prepare("INSERT OR REPLACE INTO fleet_key_blocks "
+                                      "(package, generation, key_block) VALUES (?, ?, ?)"));
+  return insert.bind(package.bytes()).bind(generation).bind(key_block).run();
+}
+
+Result<void> SqliteFleetKeyStore::remove_key_blocks() {
+  MPYD_TRY_ASSIGN(Statement remove, connection_.prepare("DELETE FROM fleet_key_blocks"));
+  return remove.run();
+}
+
 }  // namespace mpyd::server::sqlite

@@ -62,10 +62,15 @@ class SqliteDeviceStore final : public DeviceStore {
   Result<std::uint64_t> count() const override;
   Result<std::vector<DeviceSlot>> slots(std::string_view id) const override;
   Result<std::vector<SlotError>> slot_errors() const override;
+  Result<std::vector<Place>> clones(const Device& device, const DeviceSlot& slot,
+                                    std::size_t count_max) const override;
+  Result<std::vector<Place>> cloned_slots() const override;
   Result<void> add(const Device& device) override;
   Result<void> update(const Device& device) override;
   Result<void> put_slot(std::string_view id, const DeviceSlot& slot) override;
   Result<void> remove_slot(std::string_view id, std::uint32_t slot) override;
+  Result<bool> add_clone_alarm(const CloneAlarm& alarm,
+                               std::uint64_t forget_before_unix_s) override;
 
  private:
   Connection& connection_;
@@ -91,6 +96,11 @@ class SqliteFleetKeyStore final : public FleetKeyStore {
   Result<std::vector<FleetKeyRow>> list() const override;
   Result<void> add(const FleetKeyRow& key) override;
   Result<void> set_sealed_secret(std::uint32_t generation, Bytes sealed_secret) override;
+  Result<std::optional<ByteVector>> find_key_block(const Digest& package,
+                                                   std::uint32_t generation) const override;
+  Result<void> put_key_block(const Digest& package, std::uint32_t generation,
+                             Bytes key_block) override;
+  Result<void> remove_key_blocks() override;
 
  private:
   Connection& connection_;

@@ -6,6 +6,7 @@
 
 #include "server/storage/sqlite/sqlite_store.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/source_dir.hpp"
 #include "tests/support/temporary_directory.hpp"
 
 namespace mpyd::server::sqlite {
@@ -40,7 +41,7 @@ std::map<std::string, std::string> schema_of(Connection& connection) {
 TEST_CASE("schema.sql says what the migrations make") {
   const test::TemporaryDirectory directory;
   const auto fresh = open(directory.file("fresh.db"));
-  const std::string text = read_text(std::string(MPYD_SOURCE_DIR) + "/schema/sql/schema.sql");
+  const std::string text = read_text(test::source_path("schema/sql/schema.sql"));
   REQUIRE(fresh->execute(text.c_str()));
   const auto migrated = open(directory.file("migrated.db"));
   REQUIRE(migrate(*migrated));

@@ -350,6 +350,85 @@ TEST_CASE("every store keeps its promises") {
               .code == Errc::not_found);
   }
 
+  DYNAMIC_SECTION(
+      backend.name << ": a package has one key block for the fleet, of one generation") {
+    const auto digest = test::random_fixed<Digest>(1);
+    const auto find = [&](std::uint32_t generation) {
+      return get(*store, [&](const Snapshot& s) {
+        return s.fleet_keys().find_key_block(digest, generation);
+      });
+    };
+    REQUIRE(write([](Transaction& tx) -> Result<void> {
+      MPYD_TRY(publish(tx, release(1), variant("6-any", 1)));
+      for (const std::uint32_t generation : {1U, 2U})
+        MPYD_TRY(tx.fleet_keys().add({generation, test::random_fixed<ExchangeKey>(generation),
+                                      to_vector(as_bytes("sealed")), 5}));
+      return {};
+    }));
+    CHECK_FALSE(find(1));
+    for (const std::uint32_t generation : {1U, 2U})
+      REQUIRE(write([&](Transaction& tx) {
+        return tx.fleet_keys().put_key_block(digest, generation, as_bytes("block"));
+      }));
+    CHECK_FALSE(find(1));
+    REQUIRE(find(2));
+    CHECK(as_text(*find(2)) == "block");
+    REQUIRE(write([](Transaction& tx) { return tx.fleet_keys().remove_key_blocks(); }));
+    CHECK_FALSE(find(2));
+    // Of what is stored nowhere there is none.
+    CHECK_FALSE(write([&](Transaction& tx) {
+      return tx.fleet_keys().put_key_block(test::random_fixed<Digest>(9), 2, as_bytes("block"));
+    }));
+  }
+
+  DYNAMIC_SECTION(backend.name << ": a board is found in two places only if it was there at once") {
+    const auto put = [&](const std::string& id, std::uint64_t since, std::uint64_t last_seen) {
+      Device d = device(id);
+      d.public_key = test::random_fixed<ExchangeKey>(static_cast<std::uint64_t>(id[0]));
+      d.last_seen_unix_s = last_seen;
+      DeviceSlot slot{.slot = 1, .hardware_id = "hat:V:0001", .board_since_unix_s = since};
+      slot.serial.push_back(std::byte{7});
+      REQUIRE(write([&](Transaction& tx) -> Result<void> {
+        MPYD_TRY(tx.devices().add(d));
+        return tx.devices().put_slot(id, slot);
+      }));
+    };
+    const auto clones = [&](const std::string& id) {
+      return get(*store, [&](const Snapshot& s) -> Result<std::vector<DeviceStore::Place>> {
+        MPYD_TRY_ASSIGN(const auto owner, s.devices().find(id));
+        MPYD_TRY_ASSIGN(const auto slots, s.devices().slots(id));
+        return s.devices().clones(*owner, slots[0], 4);
+      });
+    };
+    const auto cloned = [&] {
+      return get(*store, [](const Snapshot& s) { return s.devices().cloned_slots(); });
+    };
+    put("a", 10, 20);
+    put("b", 20, 30);  // came when a had told of it for the last time
+    CHECK(clones("a").empty());
+    CHECK(cloned().empty());
+    put("c", 19, 30);
+    CHECK(clones("a") == std::vector<DeviceStore::Place>{{"c", 1}});
+    CHECK(clones("b") == std::vector<DeviceStore::Place>{{"c", 1}});
+    CHECK(clones("c").size() == 2);
+    CHECK(cloned() == std::vector<DeviceStore::Place>{{"a", 1}, {"b", 1}, {"c", 1}});
+  }
+
+  DYNAMIC_SECTION(backend.name << ": an alarm of a clone is news until it is forgotten") {
+    const auto add = [&](std::uint64_t now, std::uint64_t forget_before) {
+      bool is_news = false;
+      REQUIRE(write([&](Transaction& tx) -> Result<void> {
+        MPYD_TRY_ASSIGN(is_news, tx.devices().add_clone_alarm(
+                                     {"hat:V:0001", as_bytes("s"), "a b", now}, forget_before));
+        return {};
+      }));
+      return is_news;
+    };
+    CHECK(add(100, 0));
+    CHECK_FALSE(add(150, 50));
+    CHECK(add(201, 101));
+  }
+
   DYNAMIC_SECTION(backend.name << ": settings are found by name, replaced and removed") {
     const auto find = [&] {
       return get(*store, [](const Snapshot& s) { return s.settings().find("place"); });

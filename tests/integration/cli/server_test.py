@@ -235,6 +235,37 @@ class Policy(ServerTest):
         self.admin_fails(USAGE, *self.policy("approve", "--hardware-id", HARDWARE_ID))
         self.admin_fails(USAGE, *self.policy("approve", "--hardware-id", HARDWARE_ID, "--digest", "abc"))
 
+    def test_A33_nothing_but_what_is_pinned_is_chosen(self):
+        pin = self.policy("pin", "--hardware-id", HARDWARE_ID)
+        self.admin(*pin, "--digest", self.one)
+        self.assertEqual(self.chosen(), self.one)
+        self.admin(*pin, "--release", 2)
+        self.assertEqual(self.chosen(), self.two)
+        self.assertFalse(self.admin_json(*pin, "--digest", self.two)["changed"])
+        self.admin_fails(NOT_FOUND, *pin, "--release", 77, saying="no release 77")
+        self.admin_fails(USAGE, *pin)
+        self.admin_fails(USAGE, *pin, "--none", "--release", 2)
+        self.admin(*pin, "--none")
+        self.assertEqual(self.chosen(), self.two)
+
+    def test_A33_for_a_board_that_the_operator_refuses_nothing_is_chosen(self):
+        refuse = self.policy("refuse", "--hardware-id", HARDWARE_ID)
+        said = self.admin(*refuse)
+        self.assertIn("+ the operator refuses this board", said.stderr)
+        self.assertIsNone(self.chosen())
+        explained = self.admin_json("explain", "--abi", "6.3-armv7m", "--hardware-id", HARDWARE_ID)
+        self.assertEqual((explained["code"], explained["message"]), ("policy", "the operator refuses this board"))
+        (entry,) = [each for each in self.admin_json("trust", "show", "--root", self.server.root)["entries"]
+                    if each["hardware_id"] == HARDWARE_ID]
+        # A motherboard from before the rule refuses for want of an approval.
+        self.assertEqual((entry["board_refused"], entry["mode"], entry["approved_digests"]), (True, "approved_only", []))
+        self.admin_fails(CONFLICT, *self.policy("approve", "--hardware-id", HARDWARE_ID, "--digest", self.one),
+                         saying="refuse --lift")
+        self.assertFalse(self.admin_json(*refuse)["changed"])
+        self.admin(*refuse, "--lift")
+        self.assertEqual(self.chosen(), self.two)
+        self.assertFalse(self.admin_json(*refuse, "--lift")["changed"])
+
     def test_a_revoked_package_is_not_chosen_and_cannot_be_approved(self):
         self.admin(*self.policy("revoke", "--hardware-id", HARDWARE_ID, "--digest", self.two))
         self.assertEqual(self.chosen(), self.one)

@@ -19,6 +19,15 @@ FORMATS = sorted((path for path in VECTORS.iterdir() if path.is_dir()), key=lamb
 PASSPHRASE = "compat"
 
 
+def as_far_as(now, said):
+    """`now` without what `said` does not name: later versions may say more."""
+    if isinstance(said, dict) and isinstance(now, dict):
+        return {key: as_far_as(now.get(key), value) for key, value in said.items()}
+    if isinstance(said, list) and isinstance(now, list) and len(said) == len(now):
+        return [as_far_as(*pair) for pair in zip(now, said)]
+    return now
+
+
 class Compat(unittest.TestCase):
     def copies(self):
         """A writable copy of each format's folder, with what its README says is in it."""
@@ -52,7 +61,7 @@ class Compat(unittest.TestCase):
         for _, old, facts in self.copies():
             for name, said in facts["inspect"].items():
                 now = json.loads(live.mpyd("inspect", old / name, "--json").stdout)
-                self.assertEqual({key: now.get(key) for key in said}, said, name)  # later versions may say more
+                self.assertEqual(as_far_as(now, said), said, name)
 
     def test_a_motherboard_goes_on_from_its_old_cache_without_a_server(self):
         for folder, old, facts in self.copies():

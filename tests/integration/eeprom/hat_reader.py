@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 VENDOR, GPIO_MAP, DEVICE_TREE, CUSTOM, GPIO_MAP_BANK1, POWER = range(1, 7)
 GPIO_MAP_BYTES = 30
+POWER_BYTES = 4
 
 
 class Vendor(NamedTuple):
@@ -85,6 +86,8 @@ def read(data):
     kinds = [kind for kind, _ in atoms]
     demand(kinds[:1] == [VENDOR] and kinds.count(VENDOR) == 1, "the vendor atom is not the first and only one")
     demand(all(len(d) == GPIO_MAP_BYTES for k, d in atoms if k == GPIO_MAP), "a GPIO map of another size")
+    demand(all(len(d) == POWER_BYTES for k, d in atoms if k == POWER), "a power atom of another size")
+    demand(kinds.count(POWER) <= version - 1, "a power atom, where there is none or only one")
     demand(version == 2 or kinds[1:2] == [GPIO_MAP], "version 1 has a GPIO map behind the vendor atom")
     return Image(version, read_vendor(atoms[0][1]), atoms, used)
 
@@ -93,7 +96,25 @@ def records(image):
     """Our records in the custom atoms: (kind, content)."""
     out = []
     for kind, data in image.atoms:
-        if kind == CUSTOM and data[:4] == b"mpyd" and len(data) >= 9 and data[4] in (1, 2, 3):
+        if kind == CUSTOM and data[:4] == b"mpyd" and len(data) >= 9 and data[4] in (1, 2, 3, 4):
             demand(len(data) == 9 + struct.unpack_from("<I", data, 5)[0], "a record does not fill its atom")
             out.append((data[4], data))
     return out
+
+
+def read_store_area(record):
+    """(offset, length, page) of a record of kind 4."""
+    demand(len(record) == 20 and record[:10] == b"mpyd\x04\x0b\0\0\0\x01", "a store area's record")
+    page, offset, length = struct.unpack_from("<HII", record, 10)
+    demand(page in (8, 16, 32, 64, 128, 256) and offset % page == 0 and length % page == 0 and length > page,
+           f"a store area of {length} bytes at {offset} in pages of {page}")
+    return offset, length, page
+
+
+def store_area(image):
+    """The same of a HAT that has one; otherwise None."""
+    found = [read_store_area(data) for kind, data in records(image) if kind == 4]
+    demand(len(found) <= 1, "two store areas")
+    for offset, _, page in found:
+        demand(image.used_bytes <= offset < image.used_bytes + page, "the store area is not on the next page")
+    return found[0] if found else None

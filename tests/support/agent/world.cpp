@@ -35,7 +35,7 @@ BuiltPackage driver_package(const char* hardware_id, std::uint32_t release,
 Buffer board_image(std::uint16_t product_id, Bytes package, std::uint16_t revision,
                    Bytes configuration, Bytes key_block) {
   Buffer out(FakeBus::kPartBytes + package.size());
-  const eeprom::HatPackage on_board{.package = package, .key_block = key_block};
+  const eeprom::BoardPackage on_board{.package = package, .key_block = key_block};
   eeprom::HatContent content{.vendor = "Meadow Instruments",
                              .product = "a board",
                              .product_id = product_id,
@@ -89,7 +89,7 @@ Result<void> World::try_boot() {
   std::align(alignof(agent::Agent), sizeof(agent::Agent), at, space);
   agent_.reset(new (at) agent::Agent(
       agent::Ports{bus, server, store, loader, clock, entropy, events}, config,
-      agent::Memory{.slots = slots_, .work = work_, .message = message_}));
+      agent::Memory{.slots = slots_, .places = places, .work = work_, .message = message_}));
   return agent_->start(identity());
 }
 
@@ -98,8 +98,13 @@ void World::boot() {
     throw std::runtime_error("the agent does not start: " + std::string(name(started.error())));
 }
 
+namespace {
+constexpr int kRestlessPollsMax = 3000;
+// While something is awaited: packages are read and written meanwhile.
+constexpr int kBusyPollsMax = 30'000;
+}  // namespace
+
 void World::step() {
-  constexpr int kRestlessPollsMax = 3000;
   for (int n = 0; n < kRestlessPollsMax; ++n) {
     const std::uint32_t wait_ms = agent_->poll();
     if (wait_ms == 0) continue;
@@ -117,10 +122,14 @@ void World::run_ms(std::uint32_t duration_ms) {
 
 bool World::run_until(const std::function<bool()>& done, std::uint32_t timeout_ms) {
   const std::uint32_t from = clock.ms;
-  while (!done()) {
+  std::uint32_t last = from;
+  for (int restless = 0; !done(); ++restless) {
     if (clock.ms - from > timeout_ms) return false;
+    if (restless > kBusyPollsMax) throw std::runtime_error("poll() never rests");
     // One poll at a time, so that nothing that happens between two goes unseen.
     clock.ms += agent_->poll();
+    if (clock.ms != last) restless = 0;
+    last = clock.ms;
   }
   return true;
 }

@@ -41,6 +41,7 @@ class World {
   EventRecorder events;
   ScriptedServer server;
   agent::Config config;
+  std::vector<agent::SlotPlace> places;  // one for each slot, or none
   // Changes the identity that the next boot() reads.
   std::function<void(v1::Identity&)> edit_identity;
 

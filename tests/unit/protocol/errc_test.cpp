@@ -26,6 +26,7 @@ const Row kRows[] = {
     {Errc::unsupported, 6, "unsupported"},
     {Errc::limit, 7, "limit"},
     {Errc::blank, 8, "blank"},
+    {Errc::undecided, 9, "undecided"},
     {Errc::bad_signature, 20, "bad_signature"},
     {Errc::threshold, 21, "threshold"},
     {Errc::bad_digest, 22, "bad_digest"},
@@ -53,6 +54,8 @@ const Row kRows[] = {
     {Errc::quarantined, 84, "quarantined"},
     {Errc::load_error, 85, "load_error"},
     {Errc::missing_module, 86, "missing_module"},
+    {Errc::power, 87, "power"},
+    {Errc::write_protected, 88, "write_protected"},
     {Errc::not_found, 100, "not_found"},
     {Errc::conflict, 101, "conflict"},
     {Errc::unauthorised, 102, "unauthorised"},
@@ -76,6 +79,7 @@ constexpr int number_of_rows() {
       case Errc::unsupported:
       case Errc::limit:
       case Errc::blank:
+      case Errc::undecided:
       case Errc::bad_signature:
       case Errc::threshold:
       case Errc::bad_digest:
@@ -103,6 +107,8 @@ constexpr int number_of_rows() {
       case Errc::quarantined:
       case Errc::load_error:
       case Errc::missing_module:
+      case Errc::power:
+      case Errc::write_protected:
       case Errc::not_found:
       case Errc::conflict:
       case Errc::unauthorised:
@@ -138,7 +144,7 @@ TEST_CASE("error numbers never change, and every error has a name and a sentence
 }
 
 TEST_CASE("a number from a newer peer is unknown but harmless") {
-  for (int number : {0, 9, 99, 126, 128, 65535}) {
+  for (int number : {0, 10, 99, 126, 128, 65535}) {
     CHECK(name(static_cast<Errc>(number)) == "unknown");
     CHECK(!describe(static_cast<Errc>(number)).empty());
   }

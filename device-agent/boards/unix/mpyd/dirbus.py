@@ -1,14 +1,21 @@
 # An I2C bus that is a folder, with the methods of machine.I2C. Adding a file is plugging, removing it is
 # pulling; the files are the parts' memory, for people to look at and edit.
 #
-#   50.eep         an EEPROM at 0x50: 16-bit addresses, as large as the file, pages of 32 bytes
+#   50.eep         an EEPROM at 0x50. A file of exactly 128, 256, 512, 1024 or 2048 bytes is a 24C01 to 24C16: one address
+#                  byte, and from 512 bytes on several I2C addresses, 256 bytes each. Any other is a 24C32 or larger: two
+#                  address bytes. Where a file ends before its part does, the rest reads as ff. A file that nobody may
+#                  write (chmod a-w) is write-protected: the part takes data and keeps none. A file that was replaced or
+#                  edited is another part.
+#   50.w16.eep     the same with two address bytes whatever its size; 50.w8.eep: with one, which reaches 2048 bytes at most
 #   48.regs        a part with a register pointer at 0x48; per line a register and its bytes: `00: 19 00`
 #   slot0 ... 7    the channels of a pca9548 multiplexer
 
 import errno
 import os
 
-_PAGE = 32
+_BLOCK = 256
+_SMALL = (128, 256, 512, 1024, 2048)
+_LARGE = (4096, 8192, 16384, 32768, 65536)
 
 
 def _nack():
@@ -16,55 +23,85 @@ def _nack():
 
 
 class _Eeprom:
-    """24C32 and up: an address pointer that reads move on, and writes that stay within a page."""
+    """An address counter that reads move on, and writes that stay within a page and are kept at STOP."""
 
-    suffix = ".eep"
-
-    def __init__(self, path):
+    def __init__(self, path, width):
         self._path = path
-        self._pointer = 0
+        self._counter = 0
+        self._look()
+        self.address_bytes = width // 8 if width else 1 if self._bytes in _SMALL else 2
+        sizes = _SMALL if self.address_bytes == 1 else _LARGE
+        # An empty file is being written.
+        self.size = self._bytes and min([size for size in sizes if size >= self._bytes] or sizes[-1:])
+        self.blocks = max(1, self.size // _BLOCK) if self.address_bytes == 1 else 1
+        # The smallest of each size: larger pages would be no proof.
+        self._page = 8 if self.size <= 256 else 16 if self.size <= 2048 else 32 if self.size <= 8192 else 64
 
-    def _size(self, f):
-        size = f.seek(0, 2)
-        if size == 0:
-            _nack()  # a file that is being written
-        return size
+    def _look(self):
+        found = os.stat(self._path)
+        self.mark = found[1], found[6], found[8]  # inode, size, time
+        self._bytes = found[6]
+        self._is_protected = not found[0] & 0o222
+        return found
 
-    def write(self, data, stop):
+    def is_there(self):
+        """Whether the file is still the one that this part came from."""
+        mark = self.mark
+        self._look()
+        return self.mark == mark
+
+    def write(self, block, data, stop):
+        if len(data) < self.address_bytes:
+            return
+        at = int.from_bytes(data[: self.address_bytes], "big") + (block * _BLOCK if self.address_bytes == 1 else 0)
+        at = self._counter = at % self.size
+        # Written when the transfer ends with STOP; a START in its place is the beginning of a read.
+        values = data[self.address_bytes :] if stop else b""
+        if not values:
+            return
+        page = at - at % self._page
+        self._counter = page + (at + len(values)) % self._page
+        if self._is_protected:
+            return
         with open(self._path, "r+b") as f:
-            size = self._size(f)
-            if len(data) < 2:
-                return
-            at = self._pointer = (data[0] << 8 | data[1]) % size
-            # Written when the transfer ends with STOP; a START in its place is the beginning of a read.
-            for byte in data[2:] if stop else b"":
-                f.seek(at)
-                f.write(bytes([byte]))
-                at = at - at % _PAGE + (at + 1) % _PAGE
-                self._pointer = at % size
+            f.seek(self._bytes)
+            f.write(b"\xff" * (page + self._page - self._bytes))
+            for i, value in enumerate(values):
+                f.seek(page + (at + i) % self._page)
+                f.write(bytes([value]))
+        self._look()
 
-    def read(self, count):
+    def read(self, block, count):
+        if self.address_bytes == 1:
+            # The address byte's bits above the eighth come with the I2C address, at every read.
+            self._counter = block * _BLOCK % self.size + self._counter % min(_BLOCK, self.size)
+        data = bytearray(b"\xff" * count)
         with open(self._path, "rb") as f:
-            size = self._size(f)
-            at = self._pointer % size
-            self._pointer = (at + count) % size
-            data = b""
-            while len(data) < count:
-                f.seek(at)
-                data += f.read(min(count - len(data), size - at))
-                at = 0
-            return data
+            done = 0
+            while done < count:
+                length = min(count - done, self.size - self._counter)
+                f.seek(self._counter)
+                got = f.read(length)
+                data[done : done + len(got)] = got
+                done += length
+                self._counter = (self._counter + length) % self.size
+        return bytes(data)
 
 
 class _Registers:
     """A TMP105-like part: the first byte written is the pointer, the others go into its register. Bytes past
     a register's end wrap within it, pointers past the last register wrap to the first."""
 
-    suffix = ".regs"
+    blocks = 1
+    size = 1
 
-    def __init__(self, path):
+    def __init__(self, path, width):
         self._path = path
         self._pointer = 0
+
+    def is_there(self):
+        os.stat(self._path)
+        return True
 
     def _load(self):
         with open(self._path) as f:
@@ -81,7 +118,7 @@ class _Registers:
     def _register(self, registers):
         return registers.get(self._pointer % (max(registers) + 1), (None, b"\xff"))
 
-    def write(self, data, stop):
+    def write(self, block, data, stop):
         lines, registers = self._load()
         if len(data):
             self._pointer = data[0]
@@ -98,7 +135,7 @@ class _Registers:
             f.write("\n".join(lines))
         os.rename(temporary, self._path)
 
-    def read(self, count):
+    def read(self, block, count):
         _, value = self._register(self._load()[1])
         return bytes(value[i % len(value)] for i in range(count))
 
@@ -109,12 +146,16 @@ class _Mux:
     def __init__(self):
         self.control = 0
 
-    def write(self, data, stop):
+    def write(self, block, data, stop):
         if len(data):
             self.control = data[-1]
 
-    def read(self, count):
+    def read(self, block, count):
         return bytes([self.control]) * count
+
+
+# What follows the address in a file's name: the kind of part, and the bits of its own addresses.
+_KINDS = {"eep": (_Eeprom, None), "w8.eep": (_Eeprom, 8), "w16.eep": (_Eeprom, 16), "regs": (_Registers, None)}
 
 
 class DirBus:
@@ -124,7 +165,7 @@ class DirBus:
         self._path = path.rstrip("/")
         self._mux_address = mux
         self._mux = _Mux()
-        self._parts = {}  # path -> part that answered last time
+        self._parts = {}  # folder -> name -> (address, part) that was there last time
 
     def _folders(self):
         yield self._path
@@ -133,37 +174,52 @@ class DirBus:
                 if self._mux.control & 1 << channel:
                     yield "{}/slot{}".format(self._path, channel)
 
-    def _part(self, path, kind):
+    def _part(self, path, name, known):
+        """(address, part) of a file, None if it is none. `known`: what it was last time."""
         try:
-            os.stat(path)
-        except OSError:
-            self._parts.pop(path, None)  # pulled: it loses its pointer
-            return None
-        part = self._parts.get(path)
-        if part is None:
-            part = self._parts[path] = kind(path)
-        return part
+            if known is None or not known[1].is_there():
+                number, _, suffix = name.partition(".")
+                kind, width = _KINDS[suffix]
+                known = int(number, 16), kind(path, width)
+            return known
+        except (OSError, KeyError, ValueError):
+            return None  # gone in this moment, or not ours
+
+    def _plugged(self):
+        """(address, part) of everything that is on the bus now. What is gone takes its counter along."""
+        found = []
+        for folder in self._folders():
+            known = self._parts.get(folder, {})
+            parts = {}
+            try:
+                for entry in os.ilistdir(folder):
+                    name = entry[0]
+                    part = self._part(folder + "/" + name, name, known.get(name))
+                    if part and part[1].size:
+                        parts[name] = part
+            except OSError:
+                parts.clear()  # no such channel
+            self._parts[folder] = parts
+            found += parts.values()
+        return found
 
     def _answering(self, address):
-        parts = [self._mux] if address == self._mux_address else []
-        for folder in self._folders():
-            for kind in (_Eeprom, _Registers):
-                part = self._part("{}/{:02x}{}".format(folder, address, kind.suffix), kind)
-                if part:
-                    parts.append(part)
+        """(part, block) of everything that answers there."""
+        parts = [(self._mux, 0)] if address == self._mux_address else []
+        parts += [(part, address - first) for first, part in self._plugged() if first <= address < first + part.blocks]
         if not parts:
             _nack()
         return parts
 
     def _write(self, address, data, stop):
-        for part in self._answering(address):
-            part.write(data, stop)
+        for part, block in self._answering(address):
+            part.write(block, data, stop)
 
     def _read(self, address, count):
         # A line is low if anyone pulls it low.
         result = bytearray(b"\xff" * count)
-        for part in self._answering(address):
-            for i, byte in enumerate(part.read(count)):
+        for part, block in self._answering(address):
+            for i, byte in enumerate(part.read(block, count)):
                 result[i] &= byte
         return bytes(result)
 

@@ -16,7 +16,7 @@ BuiltPackage package_for(std::string_view abi, std::uint32_t release = 1) {
 }
 
 Buffer image_with(const std::vector<const BuiltPackage*>& packages) {
-  std::vector<eeprom::HatPackage> records;
+  std::vector<eeprom::BoardPackage> records;
   for (const BuiltPackage* package : packages) records.push_back({.package = package->bytes});
   Buffer out(FakeBus::kPartBytes);
   eeprom::HatContent content{.vendor = "Meadow Instruments",
@@ -95,6 +95,102 @@ TEST_CASE("whichever transfer fails while packages are weighed, the one that fit
     CHECK(world.slot(0).eeprom_digest == world.armv7m.name());
     world.pull(0);
   }
+}
+
+// Several packages for this motherboard on one board, and nobody to ask.
+struct Alone : Board {
+  BuiltPackage first = package_for("6.3-armv7m", 5);
+  BuiltPackage second = package_for("6.3-armv7m", 6);
+  BuiltPackage third = package_for("6-any", 7);
+
+  Alone() {
+    for (const BuiltPackage* package : {&first, &second, &third}) offer_key(*package);
+  }
+  // Public packages need no key.
+  void offer_key(BuiltPackage& package) {
+    Manifest manifest = package.manifest;
+    manifest.encryption = Encryption::none;
+    package = build_package(manifest, package.plain, {publisher()}, 900 + manifest.release);
+  }
+  void offer_key(const BuiltPackage& package) { offer_key(const_cast<BuiltPackage&>(package)); }
+  void learn_policy() {
+    server.publish_head();
+    server.decide(kThermoId, {.reason = Errc::no_driver});
+    boot();
+    plug(0, image_with({}));
+    REQUIRE(run_sync());
+    pull(0);
+    std::erase_if(store.files(), [](const auto& f) { return f.first.starts_with("a-"); });
+    server.is_reachable = false;
+    boot();
+  }
+  void expect(const BuiltPackage& package) {
+    REQUIRE(run_until_state(0, SlotState::running));
+    CHECK(loader.runs(0, package.name()));
+    CHECK(slot(0).eeprom_digest == package.name());
+  }
+};
+
+TEST_CASE("without a server the newest of all packages on the board is loaded, wherever it lies") {
+  Alone world;
+  world.learn_policy();
+  SECTION("first") { world.plug(0, image_with({&world.third, &world.second, &world.first})); }
+  SECTION("in the middle") {
+    world.plug(0, image_with({&world.x64, &world.first, &world.third, &world.rv32, &world.second}));
+  }
+  SECTION("last") { world.plug(0, image_with({&world.first, &world.second, &world.third})); }
+  world.expect(world.third);
+}
+
+TEST_CASE("a package on the board that policy forbids hides no older one that is good") {
+  Alone world;
+  v1::PolicyEntry& entry = world.server.entries[kThermoId];
+  SECTION("revoked") {
+    entry.add_revoked_digests(text_of(world.third.name().bytes()));
+    entry.add_revoked_digests(text_of(world.second.name().bytes()));
+  }
+  SECTION("not approved") {
+    entry.set_mode(1);
+    entry.add_approved_digests(text_of(world.first.name().bytes()));
+  }
+  SECTION("pinned to another") { entry.add_pinned_digests(text_of(world.first.name().bytes())); }
+  world.learn_policy();
+  world.plug(0, image_with({&world.third, &world.first, &world.second}));
+  world.expect(world.first);
+}
+
+TEST_CASE("where nothing on the board may run, the slot says so and shows the first package") {
+  Alone world;
+  world.server.entries[kThermoId].set_floor_release(9);
+  world.learn_policy();
+  world.plug(0, image_with({&world.third, &world.first}));
+  REQUIRE(world.run_until_state(0, SlotState::refused));
+  CHECK(world.slot(0).error == Errc::rollback);
+  CHECK(world.slot(0).eeprom_digest == world.third.name());
+}
+
+TEST_CASE("whichever transfer fails while packages are compared, the newest is loaded") {
+  Alone world;
+  world.learn_policy();
+  const Buffer image = image_with({&world.first, &world.second, &world.third});
+  for (std::size_t transfer = 0; transfer < 260; transfer += 13) {
+    CAPTURE(transfer);
+    world.bus.fail_at(transfer, Errc::io);
+    world.plug(0, image);
+    REQUIRE(world.run_until_state(0, SlotState::running));
+    CHECK(world.loader.runs(0, world.third.name()));
+    world.pull(0);
+  }
+}
+
+TEST_CASE("a stale driver on the board keeps no newer release waiting") {
+  Alone world;
+  world.server.decide(kThermoId, {.package = &world.third});
+  world.boot();
+  world.plug(0, image_with({&world.first}));
+  REQUIRE(world.run_until_state(0, SlotState::running));
+  CHECK(world.loader.runs(0, world.third.name()));
+  CHECK(world.loader.entered == 1);
 }
 
 }  // namespace

@@ -1,7 +1,9 @@
 // The conversation with the server: freshness, counters, what is said when.
-#include "protocol/eeprom/hat_writer.hpp"
+#include <algorithm>
+#include <map>
+
 #include "protocol/sync/box.hpp"
-#include "tests/support/agent/world.hpp"
+#include "tests/support/agent/boards.hpp"
 #include "tests/support/catch.hpp"
 
 namespace mpyd::test {
@@ -237,7 +239,7 @@ TEST_CASE("eight boards with the longest of everything still fit the smallest me
   const std::string vendor(87, 'v');  // hat:<vendor>:0042 is 96 bytes then
   Buffer image(FakeBus::kPartBytes);
   const BuiltPackage package = driver_package();
-  const eeprom::HatPackage on_board{.package = package.bytes};
+  const eeprom::BoardPackage on_board{.package = package.bytes};
   image.resize(eeprom::write_hat({.vendor = vendor,
                                   .product_id = 0x42,
                                   .product_version = 0xffff,
@@ -315,6 +317,71 @@ TEST_CASE("A30 sync answers that are no messages, or too much of one, are refuse
   CHECK(world.loader.entered == 0);
   world.server.edit = nullptr;
   CHECK(world.run_until_state(0, SlotState::running, 100'000));
+}
+
+// Serials differ, so that the reports do.
+void plug_many(BoardsWorld& world, unsigned count) {
+  for (unsigned i = 0; i < count; ++i)
+    world.plug_part(i, part_of(BoardKind::hat_wide, {.serial = static_cast<std::uint8_t>(i)}));
+}
+
+TEST_CASE("64 boards are served and reported through a message buffer of 4 KiB") {
+  constexpr unsigned kCount = 64;
+  BoardsWorld world(kCount);
+  std::size_t largest = 0;
+  std::map<unsigned, v1::BoardReport> told;
+  bool was_left_out = false;
+  const bool is_narrow = GENERATE(false, true);
+  world.server.edit = [&](const v1::SyncRequest& request, v1::SyncAnswer& answer) {
+    largest = std::max(largest, world.server.last_request.size());
+    for (const v1::BoardReport& board : request.boards()) {
+      CHECK((request.unreported_slots() >> board.slot() & 1U) == 0);
+      told[board.slot()] = board;
+    }
+    // What is neither reported nor said to be there is empty.
+    for (unsigned i = 0; i < kCount; ++i) {
+      const bool is_reported = std::ranges::any_of(
+          request.boards(), [&](const v1::BoardReport& b) { return b.slot() == i; });
+      if (!is_reported && (request.unreported_slots() >> i & 1U) == 0) told.erase(i);
+    }
+    was_left_out |= request.unreported_slots() != 0;
+    // As a server whose answer has as little room.
+    while (answer.ByteSizeLong() > (is_narrow ? 1500 : 4000)) {
+      answer.mutable_slots()->RemoveLast();
+      answer.set_more(true);
+    }
+  };
+  world.boot();
+  plug_many(world, kCount);
+  const auto all_run = [&] {
+    for (unsigned i = 0; i < kCount; ++i)
+      if (world.slot(i).state != SlotState::running) return false;
+    return true;
+  };
+  REQUIRE(world.run_until(all_run, 60'000));
+  CHECK(world.events.count(EventKind::offline) == 0);
+  CHECK(largest <= agent::kMessageBytesMin);
+  CHECK(was_left_out);
+  // Soon after, not at the next regular sync.
+  world.run_ms(3000);
+  REQUIRE(told.size() == kCount);
+  for (const auto& [slot, board] : told) {
+    CAPTURE(slot);
+    CHECK(board.state() == static_cast<std::uint32_t>(SlotState::running));
+    CHECK(board.loaded_digest() == text_of(world.hat.name().bytes()));
+  }
+  // Then there is nothing to tell, and a round a minute tells it.
+  const std::size_t before = world.server.syncs.size();
+  world.run_ms(50'000);
+  CHECK(world.server.syncs.size() - before < 40);
+  world.run_ms(65'000);
+  CHECK(world.server.syncs.size() - before < 100);
+  CHECK(told.size() == kCount);
+
+  world.pull(40);
+  world.run_ms(3000);
+  CHECK(told.size() == kCount - 1);
+  CHECK_FALSE(told.contains(40));
 }
 
 }  // namespace

@@ -366,7 +366,7 @@ TEST_CASE("start refuses an identity it cannot trust or use") {
       Buffer message(agent::kMessageBytesMin);
       agent::Agent other({world.bus, world.server, world.store, world.loader, world.clock,
                           world.entropy, world.events},
-                         world.config, {slots, work, message});
+                         world.config, {slots, {}, work, message});
       CHECK_FALSE(other.start(Bytes(good).first(size)));
     }
   }

@@ -73,7 +73,7 @@ TEST_CASE("libprotobuf reads a request as the agent meant it") {
   f.slots[2].error = Errc::blank;
   f.events.push({.kind = EventKind::refused, .slot = 1, .error = Errc::revoked, .duration_ms = 5});
   Buffer out(4096);
-  out.resize(agent::encode_sync_request(f.request(), out).value());
+  out.resize(agent::encode_sync_request(f.request(), out).value().bytes);
   v1::SyncRequest m;
   REQUIRE(m.ParseFromArray(out.data(), static_cast<int>(out.size())));
   CHECK(m.counter() == ~std::uint64_t{0});
@@ -100,7 +100,7 @@ TEST_CASE("a slot whose EEPROM is still being hashed asks for nothing yet") {
   f.slots[0].wants_answer = true;
   f.slots[0].hash_pending = true;
   Buffer out(4096);
-  out.resize(agent::encode_sync_request(f.request(), out).value());
+  out.resize(agent::encode_sync_request(f.request(), out).value().bytes);
   v1::SyncRequest m;
   REQUIRE(m.ParseFromArray(out.data(), static_cast<int>(out.size())));
   CHECK_FALSE(m.boards(0).wants_answer());
@@ -109,7 +109,7 @@ TEST_CASE("a slot whose EEPROM is still being hashed asks for nothing yet") {
 TEST_CASE("a request that does not fit is an error, never a cut message") {
   Fixture f;
   Buffer out(4096);
-  const std::size_t size = agent::encode_sync_request(f.request(), out).value();
+  const std::size_t size = agent::encode_sync_request(f.request(), out).value().bytes;
   for (std::size_t room = 0; room < size; ++room)
     REQUIRE(agent::encode_sync_request(f.request(), MutableBytes(out).first(room)).error() ==
             Errc::limit);

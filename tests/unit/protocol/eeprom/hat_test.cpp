@@ -8,41 +8,25 @@
 #include "protocol/eeprom/hat_writer.hpp"
 #include "protocol/eeprom/record.hpp"
 #include "protocol/limits.hpp"
-#include "tests/support/bytes.hpp"
-#include "tests/support/catch.hpp"
+#include "tests/support/images.hpp"
 
 using namespace mpyd;
 using namespace mpyd::eeprom;
 using mpyd::test::Buffer;
+using mpyd::test::error_of;
 using mpyd::test::from_hex;
+using mpyd::test::identify_image;
+using mpyd::test::record;
 
 namespace {
 
 constexpr std::uint32_t kVendorAtom = 1;
 constexpr std::uint32_t kCustomAtom = 4;
 
-Result<BoardIdentity> identify_image(Bytes image) {
-  ImageSource source(image);
-  return identify(source);
-}
-
-Errc error_of(Bytes image) {
-  const auto identity = identify_image(image);
-  REQUIRE(!identity);
-  return identity.error();
-}
-
 bool same_identity(const BoardIdentity& a, const BoardIdentity& b) {
   return a.hardware_id == b.hardware_id && a.revision == b.revision &&
          std::equal(a.serial.begin(), a.serial.end(), b.serial.begin(), b.serial.end()) &&
          a.package == b.package && a.key_block == b.key_block && a.configuration == b.configuration;
-}
-
-Buffer record(RecordKind kind, Bytes data) {
-  Buffer out(kRecordHeaderBytes);
-  format_record_header({kind, static_cast<std::uint32_t>(data.size())}, out);
-  out.insert(out.end(), data.begin(), data.end());
-  return out;
 }
 
 // Builds images that the writer refuses to build.
@@ -116,12 +100,12 @@ TEST_CASE("A02 every single bit flip of an EEPROM image is detected or changes n
   const Buffer package = record(RecordKind::package, test::Random(1).bytes(1100));
   const Buffer key_block = record(RecordKind::key_block, test::Random(2).bytes(90));
   Buffer own(2048);
-  const HatPackage sealed{.package = package, .key_block = key_block};
+  const BoardPackage sealed{.package = package, .key_block = key_block};
   own.resize(
       write_hat({.vendor = "Meadow", .configuration = as_bytes(config), .packages = {&sealed, 1}},
                 own)
           .value());
-  const HatPackage open{.package = package};
+  const BoardPackage open{.package = package};
   Buffer package_last(2048);
   package_last.resize(
       write_hat({.vendor = "Meadow", .packages = {&open, 1}}, package_last).value());
@@ -145,7 +129,7 @@ TEST_CASE("our records are found in custom atoms, and their extents cover them")
   const Buffer package = record(RecordKind::package, as_bytes("package bytes"));
   const Buffer key_block = record(RecordKind::key_block, as_bytes("keys"));
   Buffer image(4096);
-  const HatPackage sealed{.package = package, .key_block = key_block};
+  const BoardPackage sealed{.package = package, .key_block = key_block};
   HatContent content{.vendor = "Meadow Instruments",
                      .product = "Thermo board",
                      .product_id = 0x42,
@@ -224,7 +208,7 @@ TEST_CASE("several packages are found one after the other, each with its own key
   for (unsigned i = 0; i < 4; ++i)
     records.push_back(record(RecordKind::package, test::Random(i).bytes(i == 1 ? 2000 : 30)));
   const Buffer keys = record(RecordKind::key_block, test::Random(9).bytes(90));
-  const std::vector<HatPackage> packages = {
+  const std::vector<BoardPackage> packages = {
       {records[0], keys}, {records[1], {}}, {records[2], {}}, {records[3], keys}};
   Buffer image(8192);
   image.resize(
@@ -250,7 +234,7 @@ TEST_CASE("several packages are found one after the other, each with its own key
 
 TEST_CASE("A29 a damaged image ends the search for packages with an error or the end") {
   const Buffer one = record(RecordKind::package, test::Random(1).bytes(40));
-  const std::vector<HatPackage> packages = {{one, {}}, {one, {}}, {one, {}}};
+  const std::vector<BoardPackage> packages = {{one, {}}, {one, {}}, {one, {}}};
   Buffer image(1024);
   image.resize(write_hat({.vendor = "v", .packages = packages}, image).value());
   ImageSource good(image);
@@ -273,19 +257,6 @@ TEST_CASE("A29 a damaged image ends the search for packages with an error or the
 }
 
 TEST_CASE("A30 looking for the next package reads headers, not what lies on the board") {
-  class CountingSource final : public Source {
-   public:
-    explicit CountingSource(Bytes image) : image_(image) {}
-    Result<void> read(std::uint32_t offset, MutableBytes out) override {
-      bytes_read += out.size();
-      return image_.read(offset, out);
-    }
-    std::uint32_t size() const override { return image_.size(); }
-    std::size_t bytes_read = 0;
-
-   private:
-    ImageSource image_;
-  };
   const Buffer package = record(RecordKind::package, test::Random(1).bytes(2000));
   const Buffer image = Image()
                            .vendor("V")
@@ -293,7 +264,7 @@ TEST_CASE("A30 looking for the next package reads headers, not what lies on the 
                            .atom(kCustomAtom, package)
                            .atom(kCustomAtom, test::Random(2).bytes(20000))
                            .bytes;
-  CountingSource source(image);
+  test::CountingSource source(image);
   BoardIdentity board = identify(source).value();
   source.bytes_read = 0;
   CHECK(next_package(source, board) == true);
@@ -330,7 +301,8 @@ TEST_CASE("a blank, foreign or hostile EEPROM is named as what it is") {
   CHECK(error_of(Buffer(64, std::byte{0xff})) == Errc::blank);
   CHECK(error_of(Buffer(64, std::byte{0x00})) == Errc::blank);
   CHECK(error_of(Buffer(64, std::byte{0x55})) == Errc::bad_magic);
-  CHECK(error_of(Buffer(8, std::byte{0xff})) == Errc::truncated);
+  CHECK(error_of(Buffer(8, std::byte{0xff})) == Errc::blank);
+  CHECK(error_of(Buffer(7, std::byte{0xff})) == Errc::truncated);
   CHECK(error_of(Buffer{}) == Errc::truncated);
   Buffer version3 = Image().vendor("V").bytes;
   version3[4] = std::byte{3};
@@ -418,7 +390,7 @@ TEST_CASE("padding inside a HAT image is no atom") {
 TEST_CASE("the HAT writer refuses what no reader would accept") {
   Buffer image(kEepromBytesMax + 4096);
   const Buffer large_record = record(RecordKind::package, Buffer(kEepromBytesMax));
-  const HatPackage large{.package = large_record};
+  const BoardPackage large{.package = large_record};
   CHECK(write_hat({.vendor = ""}, image).error() == Errc::malformed);
   CHECK(write_hat({.vendor = std::string(256, 'v')}, image).error() == Errc::limit);
   CHECK(write_hat({.vendor = "v", .configuration = Bytes(image).first(1025)}, image).error() ==
@@ -428,29 +400,74 @@ TEST_CASE("the HAT writer refuses what no reader would accept") {
   CHECK(write_hat({.vendor = "v", .atoms = many}, image).error() == Errc::limit);
   CHECK(write_hat({.vendor = "v", .atoms = std::span(many).first(31)}, image));
   const Buffer ours = record(RecordKind::configuration, as_bytes("x"));
-  for (const HatAtom& atom : {HatAtom{.type = 0}, HatAtom{.type = 0xffff}, HatAtom{.type = 1},
-                              HatAtom{.type = 2}, HatAtom{.type = 4, .data = ours}})
+  for (const HatAtom& atom :
+       {HatAtom{.type = 0}, HatAtom{.type = 0xffff}, HatAtom{.type = 1}, HatAtom{.type = 2},
+        HatAtom{.type = 6}, HatAtom{.type = 4, .data = ours}})
     CHECK(write_hat({.vendor = "v", .atoms = {&atom, 1}}, image).error() == Errc::malformed);
   for (std::size_t room = 0; room < 45; ++room)
     CHECK(write_hat({.vendor = "v"}, MutableBytes(image).first(room)).has_value() == (room >= 45));
   CHECK(write_hat({.vendor = "v"}, MutableBytes(image).first(45)) == 45);
 }
 
+TEST_CASE("a HAT+ says the current it takes, in version 2 of the format only") {
+  Buffer image(1024);
+  const HatContent content{.vendor = "v", .current_ma = 350};
+  image.resize(write_hat(content, image).value());
+  CHECK(identify_image(image)->current_ma == 350);
+  CHECK(identify_image(Image().vendor("V").bytes)->current_ma == 0);
+  HatContent version1 = content;
+  version1.format = HatFormat::hat;
+  image.resize(1024);
+  CHECK(write_hat(version1, image).error() == Errc::malformed);
+  CHECK(error_of(Image().vendor("V").atom(6, Buffer(3)).bytes) == Errc::malformed);
+}
+
+TEST_CASE("a board's fingerprint is its UUID, or what else tells boards apart") {
+  Buffer image(1024);
+  HatContent content{.vendor = "Meadow"};
+  image.resize(write_hat(content, image).value());
+  const Extent ids = identify_image(image)->fingerprint;
+  CHECK(ids == Extent{12 + 8 + 16, 12});  // product id, version, lengths and the vendor
+  content.uuid[3] = std::byte{1};
+  image.resize(1024);
+  image.resize(write_hat(content, image).value());
+  CHECK(identify_image(image)->fingerprint == Extent{12 + 8, 16});
+}
+
+TEST_CASE("A30 identifying reads 4 KiB of checksummed atoms at most, a device tree not at all") {
+  const Buffer tree = test::Random(1).bytes(20000);
+  const Buffer with_tree = Image().vendor("V").atom(3, tree).bytes;
+  test::CountingSource source(with_tree);
+  CHECK(identify(source));
+  CHECK(source.bytes_read < 256);
+  Image many;
+  many.vendor("V");
+  for (int i = 0; i < 4; ++i) many.atom(kCustomAtom, Buffer(1000));
+  test::CountingSource full(many.bytes);
+  CHECK(identify(full));
+  many.atom(kCustomAtom, Buffer(1000));
+  test::CountingSource too_much(many.bytes);
+  CHECK(identify(too_much).error() == Errc::limit);
+  CHECK(too_much.bytes_read < 4500);
+}
+
+TEST_CASE("the last of several packages is followed by none, also in a padded image") {
+  const Buffer one = record(RecordKind::package, as_bytes("one"));
+  Buffer padded = Image().vendor("V").atom(kCustomAtom, one).atom(kCustomAtom, one).bytes;
+  padded.resize(padded.size() + 50, std::byte{0xff});
+  store_le32(padded, 8, static_cast<std::uint32_t>(padded.size()));
+  ImageSource source(padded);
+  BoardIdentity board = identify(source).value();
+  CHECK(next_package(source, board) == true);
+  CHECK(next_package(source, board) == false);
+}
+
 TEST_CASE("a large package is found without reading it through") {
   const Buffer package = record(RecordKind::package, Buffer(7000));
   Buffer image(8192);
-  const HatPackage on_board{.package = package};
+  const BoardPackage on_board{.package = package};
   image.resize(write_hat({.vendor = "Meadow", .packages = {&on_board, 1}}, image).value());
-  struct Counting final : Source {
-    explicit Counting(Bytes bytes) : image(bytes) {}
-    Result<void> read(std::uint32_t offset, MutableBytes out) override {
-      bytes_read += out.size();
-      return image.read(offset, out);
-    }
-    std::uint32_t size() const override { return image.size(); }
-    ImageSource image;
-    std::size_t bytes_read = 0;
-  } source(image);
+  test::CountingSource source(image);
   REQUIRE(identify(source));
   CHECK(source.bytes_read < 256);
 }

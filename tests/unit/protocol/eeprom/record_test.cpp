@@ -19,6 +19,9 @@ TEST_CASE("a record header is mpyd, kind and little-endian length") {
       {RecordKind::package, 0, "6d707964 01 00000000"},
       {RecordKind::key_block, 0x01020304, "6d707964 02 04030201"},
       {RecordKind::configuration, 0xffffffff, "6d707964 03 ffffffff"},
+      {RecordKind::store_area, 11, "6d707964 04 0b000000"},
+      {RecordKind::stored, 11, "6d707964 05 0b000000"},
+      {RecordKind::checksum, 2, "6d707964 06 02000000"},
   };
   for (const Row& row : kRows) {
     std::array<std::byte, kRecordHeaderBytes> bytes{};
@@ -40,7 +43,7 @@ TEST_CASE("a record header is refused for what it is") {
   for (int kind = 0; kind < 256; ++kind) {
     Buffer bytes = good;
     bytes[4] = static_cast<std::byte>(kind);
-    CHECK(parse_record_header(bytes).has_value() == (kind >= 1 && kind <= 3));
-    if (kind < 1 || kind > 3) CHECK(parse_record_header(bytes).error() == Errc::unsupported);
+    CHECK(parse_record_header(bytes).has_value() == (kind >= 1 && kind <= 6));
+    if (kind < 1 || kind > 6) CHECK(parse_record_header(bytes).error() == Errc::unsupported);
   }
 }

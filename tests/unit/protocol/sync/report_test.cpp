@@ -17,8 +17,9 @@ TEST_CASE("slot states keep their numbers and have names; others are unknown") {
 }
 
 TEST_CASE("event kinds keep their numbers and have names; others are unknown") {
-  const std::string names[] = {"plugged", "identified", "unidentified", "chosen",  "loaded",
-                               "refused", "removed",    "synced",       "offline", "trust_changed"};
+  const std::string names[] = {"plugged", "identified",    "unidentified", "chosen",
+                               "loaded",  "refused",       "removed",      "synced",
+                               "offline", "trust_changed", "stored",       "stuck"};
   for (std::uint8_t i = 0; i < std::size(names); ++i)
     CHECK(name(static_cast<sync::EventKind>(i + 1)) == names[i]);
   CHECK(name(static_cast<sync::EventKind>(0)) == "unknown");

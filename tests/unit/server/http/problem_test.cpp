@@ -5,13 +5,14 @@
 
 #include "server/http/routes.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/source_dir.hpp"
 
 namespace mpyd::server::http {
 
 namespace {
 
 std::string read_text(const std::string& name) {
-  std::ifstream in(std::string(MPYD_SOURCE_DIR) + "/" + name);
+  std::ifstream in(test::source_path(name));
   return {std::istreambuf_iterator<char>(in), {}};
 }
 

@@ -98,6 +98,22 @@ TEST_CASE("an entry says after serialising what it said before") {
   CHECK(format_entry(*read).value() == format_entry(entry).value());
 }
 
+TEST_CASE("a board that the operator refuses is refused by readers from before that rule, too") {
+  trust::PolicyEntry entry = entry_of("0042");
+  entry.board_refused = true;
+  CHECK(format_entry(entry).error().code == Errc::invalid_argument);
+  entry.mode = trust::ReleaseMode::approved_only;
+  entry.approved_digests.push_back(test::random_fixed<Digest>(1));
+  CHECK(format_entry(entry).error().code == Errc::invalid_argument);
+  entry.approved_digests.clear();
+  const auto read = trust::parse_entry(format_entry(entry).value());
+  REQUIRE(read);
+  CHECK(read->board_refused);
+  // An entry that says nothing of it keeps the bytes it always had.
+  const auto before = format_entry(entry_of("0042")).value();
+  CHECK(format_entry(trust::parse_entry(before).value()).value() == before);
+}
+
 TEST_CASE("an entry that needs more publishers than it names is refused") {
   trust::PolicyEntry entry = entry_of("0042");
   entry.threshold = 2;

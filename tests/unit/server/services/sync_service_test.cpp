@@ -87,6 +87,22 @@ TEST_CASE("only boards that want an answer get one; every board is in the invent
   CHECK(must(world.devices.show(device_id(world.device.pair.key))).slots.size() == 2);
 }
 
+TEST_CASE("a board that had no room in the request stays in the inventory, one that is gone not") {
+  EnrolledWorld world;
+  auto request = world.device.request();
+  for (const std::uint32_t slot : {0U, 3U, 63U}) SyncingDevice::add_board(request, slot);
+  (void)world.device.exchange(world.sync, request);
+  request = world.device.request();
+  SyncingDevice::add_board(request, 0);
+  request.set_unreported_slots(std::uint64_t{1} << 63 | 1U << 5);
+  (void)world.device.exchange(world.sync, request);
+  const auto slots = must(world.devices.show(device_id(world.device.pair.key))).slots;
+  REQUIRE(slots.size() == 2);
+  CHECK(slots[0].slot == 0);
+  CHECK(slots[1].slot == 63);
+  CHECK_FALSE(slots[1].hardware_id.empty());
+}
+
 TEST_CASE("a board without a driver is told why") {
   EnrolledWorld world;
   world.set_policy({world.entry(), world.entry("hat:Other:0001")});

@@ -7,18 +7,23 @@
 #   print(thermo.temperature())               # OSError(ENODEV) once the board is gone
 
 import _mpyd
+from _mpyd import kept_modules
+import errno
 import os
 import sys
 from .board import Board
 from .channels import Channels
 from .host import Host
 from .net import SocketTransport
+from .place import Place
+from .recover import clock_out
 from .store import FileStore, factory_reset
 
 try:
+    from .devbus import DevBus
     from .dirbus import DirBus
 except ImportError:
-    pass  # a board without a file system for people
+    pass  # neither an operating system nor a file system for people
 
 # EventKind of device-agent/core/ports.hpp, in its order, from 1.
 EVENTS = (
@@ -32,6 +37,8 @@ EVENTS = (
     "synced",
     "offline",
     "trust_changed",
+    "stored",
+    "stuck",
 )
 # From this side: a driver raised outside attach(), and what a driver told through board.log().
 EXTRA_EVENTS = ("driver_error", "log")
@@ -69,7 +76,8 @@ class AgentError:
 class Slot:
     """One place for a board. `board` and `device` are None unless a driver is running."""
 
-    def __init__(self, core, index):
+    def __init__(self, agent, core, index):
+        self._agent = agent
         self._core = core
         self._told = None, ""  # the last error that was told, and its sentence
         self.index = index
@@ -82,7 +90,21 @@ class Slot:
 
     @property
     def hardware_id(self):
-        return self._core.slot(self.index)[2] or None
+        return self._core.slot(self.index)[2]
+
+    @property
+    def layout(self):
+        """Of the ID EEPROM: "hat", "hexpansion", "cape" ...; None: no board was identified."""
+        return self._core.slot(self.index)[5]
+
+    @property
+    def current_ma(self):
+        """What the board says it takes; 0: it says nothing."""
+        return self._core.slot(self.index)[6]
+
+    def store(self):
+        """Agent.store() of this slot."""
+        self._agent.store(self)
 
     @property
     def error(self):
@@ -119,11 +141,16 @@ if hasattr(_mpyd, "stop_all"):
 class Agent:
     """Watches the slots of one I2C bus.
 
-    bus        machine.I2C, SoftI2C, or any object with their methods
+    bus        machine.I2C, SoftI2C, or any object with their methods; on unix mpyd.DevBus("/dev/i2c-1") or mpyd.DirBus
     identity   what `mpyd device provision` wrote: a path or its bytes
     cache      a folder for packages and state; must survive a reset and rename atomically
     muxes      I2C multiplexers of the pca9548 kind, each ADDRESS or (ADDRESS, CHANNELS); a slot per channel
-    slots      fewer than that: a list of (MUX ADDRESS, CHANNEL)
+    slots      others than that: a list of (MUX ADDRESS, CHANNEL), None (the bus itself), or mpyd.Place(...), which can
+               say more: addresses, address width, current, presence line
+    current_ma what all boards together may take; 0: not bounded
+    recover    frees a bus whose data line hangs: the pins (scl, sda) of a SoftI2C, or a function that does what the
+               hardware wants, such as mpyd.clock_out(scl, sda) and making the pins the bus's own again
+    eeprom_address  where ID EEPROMs answer whose Place says nothing, an address or (first, last); None: 0x50..0x57
     watchdog   an object with feed(), called between bounded steps
     times_ms   probe_interval_ms, sync_interval_ms, ... as in Config of device-agent/core/agent.hpp; trial_ms is how long
                a driver lives before it is trusted with the motherboard: see Quarantine in device-agent/README.md
@@ -144,27 +171,28 @@ class Agent:
         store=None,
         watchdog=None,
         firmware=None,
-        eeprom_address=0x50,
+        eeprom_address=None,
+        current_ma=0,
+        recover=None,
         message_bytes=4096,
         **times_ms,
     ):
         self._listeners = {}
         self._events = []
         self._raised = {}
-        self._channels = Channels(bus, muxes, slots)
-        self._eeprom_address = eeprom_address
+        self._channels = Channels(bus, muxes, slots, eeprom_address, recover)
         self._core = _mpyd.Agent(
             Host(self, watchdog),
             self._channels,
             net or SocketTransport(),
             store or FileStore(cache),
-            len(self._channels),
+            self._channels.for_core(),
             (firmware or sys.implementation[0] + " " + sys.version)[:64],
             message_bytes,
-            eeprom_address,
+            current_ma,
             **times_ms,
         )
-        self.slots = tuple(Slot(self._core, i) for i in range(len(self._channels)))
+        self.slots = tuple(Slot(self, self._core, i) for i in range(len(self._channels)))
         self.error = None  # why the server does not answer, or does not want this device; None: it did
         if isinstance(identity, str):
             identity = _read_identity(identity)
@@ -173,6 +201,8 @@ class Agent:
 
     def poll(self):
         """One bounded step. Returns for how many milliseconds nothing needs doing."""
+        if self._channels.gives_way():
+            return 1
         try:
             return self._core.poll()
         finally:
@@ -191,6 +221,22 @@ class Agent:
             self.is_running = False
             self._core.stop()
             self._tell()
+
+    def store(self, slot):
+        """Begins to write the driver that runs in this slot (a number or a Slot) to its board, which then brings it along.
+
+        The event "stored" tells how that ended. Raises OSError(EAGAIN) while another one is being written or the board is
+        still being looked at, and ValueError with the reason if there is nothing to store or no room for it.
+        """
+        index = slot.index if isinstance(slot, Slot) else slot
+        number = self._core.store(index)
+        if number:
+            name = _mpyd.error_name(number)
+            if name == "conflict":
+                raise OSError(errno.EAGAIN)
+            raise ValueError(
+                "mpyd: cannot store the driver of slot {}: {}: {}".format(index, name, _mpyd.error_text(number))
+            )
 
     def find_all(self, hardware_id):
         """The devices of all running boards with this hardware ID."""
@@ -250,8 +296,7 @@ class Agent:
             self._raised[slot] = text
 
     def _make_board(self, slot):
-        bus = self._channels.bus_of(slot, self._eeprom_address)
-        board = Board(self._core, slot, bus, self._eeprom_address, self._log)
+        board = Board(self._core, slot, self._channels.bus_of(slot, self._core), self._log)
         self.slots[slot].board = board
         return board
 

@@ -6,16 +6,24 @@ import time
 import mpyd
 
 
-_USAGE = """micropython -m mpyd --bus DIR --identity FILE --cache DIR [OPTION...]
+_USAGE = """micropython -m mpyd --bus DIR|/dev/i2c-N --identity FILE --cache DIR [OPTION...]
 
-Runs the agent on a directory bus (see mpyd.DirBus) and prints what happens, a line each, until the end of
-standard input, Ctrl-C, or for some seconds.
+Runs the agent on a directory bus (see mpyd.DirBus) or a bus of Linux's and prints what happens, a line each, until
+the end of standard input, Ctrl-C, or for some seconds.
 
-  --mux ADDRESS         I2C address of a multiplexer (default 0x70; none: the folder itself is the only slot)
+  --mux ADDRESS         I2C address of a multiplexer; none: the bus itself is the only slot (default: 0x70 on a
+                        directory bus, else none)
+  --address A[-B]       where ID EEPROMs answer (default 0x50-0x57)
+  --width 8|16          bits of the EEPROMs' own addresses (default: found by reading)
+  --current MA          what all boards together may take (default: not bounded)
+  --store               writes the driver of every board that has room for it to the board, which then brings it along
   --read NAME=METHOD    calls METHOD() of every running driver called NAME once a second and prints the result
   --json                JSON lines
   --for SECONDS         ends after so long, whatever standard input does
 """
+
+
+_WITH_VALUE = ("--bus", "--identity", "--cache", "--mux", "--address", "--width", "--current", "--read", "--for")
 
 
 class Usage(Exception):
@@ -23,13 +31,13 @@ class Usage(Exception):
 
 
 def parse(args):
-    options = {"--mux": "0x70", "--read": []}
+    options = {"--read": []}
     args = iter(args)
     for name in args:
-        if name == "--json":
+        if name in ("--json", "--store"):
             options[name] = True
             continue
-        if name not in ("--bus", "--identity", "--cache", "--mux", "--read", "--for"):
+        if name not in _WITH_VALUE:
             raise Usage("unknown option " + name)
         try:
             value = next(args)
@@ -48,18 +56,47 @@ def parse(args):
     return options
 
 
+def make_bus(options):
+    """The bus and the address of its multiplexer, None if there is none."""
+    path = options["--bus"]
+    is_device = path.startswith("/dev/")
+    mux = options.get("--mux", "none" if is_device else "0x70")
+    mux = None if mux == "none" else int(mux, 0)
+    return mpyd.DevBus(path) if is_device else mpyd.DirBus(path, mux), mux
+
+
+def make_slots(options, mux):
+    """None: what the agent makes of the multiplexer by itself."""
+    width = int(options["--width"]) if "--width" in options else None
+    if width is None:
+        return None
+    return [mpyd.Place(mux, channel, width=width) for channel in range(8 if mux is not None else 1)]
+
+
+def addresses(options):
+    if "--address" not in options:
+        return None
+    first, _, last = options["--address"].partition("-")
+    return int(first, 0), int(last or first, 0)
+
+
 class Runner:
     def __init__(self, options):
         self._as_json = "--json" in options
+        self._stores = "--store" in options
+        self._to_store = []  # slots
         self._reads = options["--read"]
         self._next_read_ms = time.ticks_ms()
         self._drivers = {}  # slot -> name
-        mux = None if options["--mux"] == "none" else int(options["--mux"], 0)
+        bus, mux = make_bus(options)
         self._agent = mpyd.Agent(
-            mpyd.DirBus(options["--bus"], mux),
+            bus,
             identity=options["--identity"],
             cache=options["--cache"],
             muxes=() if mux is None else (mux,),
+            slots=make_slots(options, mux),
+            eeprom_address=addresses(options),
+            current_ma=int(options.get("--current", "0")),
         )
         self._agent.on("*", self._event)
 
@@ -77,6 +114,18 @@ class Runner:
             if getattr(event, name) not in (None, "", 0) or name == "slot" and event.slot == 0:
                 values[name] = getattr(event, name)
         self._print(str(event), values)
+        if self._stores and event.kind == "loaded":
+            self._to_store.append(event.slot)
+
+    def _store_next(self):
+        slot = self._to_store[0]
+        try:
+            self._agent.store(slot)
+        except OSError:
+            return  # another one is being written
+        except ValueError as e:
+            self._print("slot {:<3}not stored: {}".format(slot, e), {"event": "not_stored", "slot": slot, "detail": str(e)})
+        self._to_store.pop(0)
 
     def _read_all(self):
         for slot, name in sorted(self._drivers.items()):
@@ -101,6 +150,8 @@ class Runner:
         try:
             while end_ms is None or time.ticks_diff(end_ms, time.ticks_ms()) > 0:
                 wait_ms = self._agent.poll()
+                if self._to_store:
+                    self._store_next()
                 if time.ticks_diff(time.ticks_ms(), self._next_read_ms) >= 0:
                     self._next_read_ms = time.ticks_add(time.ticks_ms(), 1000)
                     self._read_all()

@@ -4,11 +4,11 @@ _CONFIG_MAX = 1024
 
 
 class Board:
-    def __init__(self, core, slot, bus, address, log):
-        _, _, self.hardware_id, self.revision, self.serial = core.slot(slot)
+    def __init__(self, core, slot, bus, log):
+        # The address is the ID EEPROM's, the lowest at which it answers.
+        _, _, self.hardware_id, self.revision, self.serial, _, _, self.address, _, _ = core.slot(slot)
         self.slot = slot
         self.bus = bus
-        self.address = address  # of the ID EEPROM
         self._core = core
         self._log = log
         self._config = None
@@ -17,7 +17,7 @@ class Board:
     def config(self):
         """The configuration data on the ID EEPROM, b"" if there is none."""
         if self._config is None:
-            self.bus._check()
+            self.bus._check(self.address)
             buffer = bytearray(_CONFIG_MAX)
             self._config = bytes(buffer[: self._core.read_config(self.slot, buffer)])
         return self._config
