@@ -17,6 +17,7 @@ constexpr std::uint32_t kAgainOthers_ms = 2000;
 // Between looks at a bus that hangs: doubles, so that its timeouts leave time for the others.
 constexpr std::uint32_t kHangWaitMin_ms = 250;
 constexpr unsigned kHangDoublings = 6;
+constexpr std::uint32_t kHangWaitBlind_ms = 1000;  // where nobody can tell whether a line hangs
 
 bool is_hang(Errc error) { return error == Errc::io || error == Errc::timeout; }
 
@@ -205,8 +206,11 @@ bool Agent::free_bus(unsigned index, Errc error) {
   const auto freed = ports_.i2c.recover(index);
   const bool is_free = freed.has_value();
   const bool hangs = !is_free && freed.error() != Errc::unsupported;
-  // Without a way to look at the lines, only a board that was there makes it news.
-  if (!hangs && (is_free || slot.state == SlotState::empty)) return true;
+  if (is_free) return true;
+  // Without a way to look at the lines, only a board that was there makes it news. Asked seldom in
+  // any case: every transfer may take as long as the port lets it, and others wait for that.
+  slot.next_probe_ms = ports_.clock.now_ms() + kHangWaitBlind_ms;
+  if (!hangs && slot.state == SlotState::empty) return false;
   if (slot.hangs == 0)
     notify(EventKind::stuck, index, error,
            "a line of the bus hangs: look for a short or a part without power");
@@ -257,6 +261,8 @@ void Agent::release_driver(unsigned index) {
   const Digest digest = slot.loaded;
   slot.module = DriverLoader::kNoModule;
   slot.loaded = {};
+  // What is half written is of the driver that goes.
+  if (stores_into(index)) end_store(Errc::conflict, "another release takes the driver's place");
   ports_.loader.detach(module, index);
   if (find_module(digest) != DriverLoader::kNoModule) return;
   ports_.loader.unload(module);

@@ -111,14 +111,14 @@ Result<bool> next_package(Source& source, BoardIdentity& board) {
     after = {};
   }
   if (codec.next_package == nullptr) return false;
-  BoardIdentity next = board;
-  MPYD_TRY_ASSIGN(const bool found, codec.next_package(source, after, next));
+  const Extent package = board.package;
+  const Extent key_block = board.key_block;
+  const auto found = codec.next_package(source, after, board);
   // Always onwards: an EEPROM may show other bytes each time, and must not be weighed for ever.
-  if (!found || lies_in(next.package, board.store_area.place) ||
-      next.package.offset <= after.offset)
-    return false;
-  board = next;
-  return true;
+  if (!found || !*found || board.package.offset > after.offset) return found;
+  board.package = package;
+  board.key_block = key_block;
+  return false;
 }
 
 Result<void> ImageSource::read(std::uint32_t offset, MutableBytes out) {

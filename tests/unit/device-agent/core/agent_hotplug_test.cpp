@@ -179,5 +179,22 @@ TEST_CASE("where nobody can look at the lines, a bus that fails is a board that 
   CHECK(world.events.count(EventKind::stuck) == 2);
 }
 
+TEST_CASE("a channel that hangs is asked seldom, also where nobody can look at its lines") {
+  HotPlug world;
+  world.run_ms(1000);
+  const auto transfers = [&] {
+    const std::size_t before = world.bus.transfers();
+    world.run_ms(10'000);
+    return world.bus.transfers() - before;
+  };
+  const std::size_t all_slots = transfers();
+  world.bus.hanging[1] = Errc::timeout;
+  const std::size_t without_one = transfers();
+  CHECK(without_one < all_slots - all_slots / 4);
+  CHECK(world.events.count(EventKind::stuck) == 0);
+  world.bus.hanging.clear();
+  world.plug_and_run(1, part_of(BoardKind::hat_wide, {}));
+}
+
 }  // namespace
 }  // namespace mpyd::test
