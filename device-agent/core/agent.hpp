@@ -161,8 +161,11 @@ class Agent final : private SlotAnswerVisitor, private Needs {
 
   // agent_power.cpp
   void admit(unsigned index);
-  bool is_supply(const Slot& slot) const;
+  std::uint32_t current_wanted(const Slot& slot) const;
+  std::uint32_t current_taken(const Slot& slot) const;
   std::uint32_t current_taken() const;
+  bool slot_can_feed(unsigned index) const;
+  bool has_current_for(unsigned index) const;
   void retry_power();
   Detail tell_power(unsigned index) const;
 
@@ -177,10 +180,6 @@ class Agent final : private SlotAnswerVisitor, private Needs {
   void start_loading(unsigned index);
   bool may_load_from_eeprom(const Slot& slot);
   void start_fetch(unsigned index);
-  Result<bool> pass_over_package(Slot& slot);
-  void step_weigh_eeprom();
-  void step_hash_eeprom();
-  void end_hash();
   std::uint32_t step_fetch();
   Result<void> take_fetched(Bytes body);
   Result<void> finish_fetch();
@@ -207,6 +206,12 @@ class Agent final : private SlotAnswerVisitor, private Needs {
   void end_trial_of(const Digest& digest);
 
   // agent_eeprom.cpp
+  Result<bool> find_next_package(Slot& slot, eeprom::BoardIdentity& next);
+  Result<bool> package_fits(Slot& slot, std::uint32_t offset);
+  Result<bool> pass_over_package(Slot& slot);
+  void step_weigh_eeprom();
+  void step_hash_eeprom();
+  void end_hash();
   bool start_open_key(Errc error);
   void begin_open_key();
   void step_open_key();
@@ -385,6 +390,7 @@ class Agent final : private SlotAnswerVisitor, private Needs {
   Digest kept_choice_;  // the server's last, while choosing offline; zero: none
   InlineVector<Digest, 8> avoid_;
   Errc best_error_{};
+  Errc eeprom_error_{};  // of a package on the EEPROM that was passed over
   unsigned next_probe_ = 0;
   std::uint8_t turn_ = 2;  // polling comes first
 };

@@ -12,19 +12,32 @@ constexpr std::uint8_t kPackagesWeighedMax = 32;
 
 }  // namespace
 
+// The package behind that of slot.identity is that of `next` then. Errors: those of the bus.
+Result<bool> Agent::find_next_package(Slot& slot, eeprom::BoardIdentity& next) {
+  EepromSource whole(ports_.i2c, job_slot_, slot);
+  next = slot.identity;
+  const auto more = eeprom::next_package(whole, next);
+  if (!more && is_bus_trouble(more.error())) return fail(more.error());
+  return more && *more;
+}
+
+// Is it one, and for this motherboard's ABI? Errors: those of the bus.
+Result<bool> Agent::package_fits(Slot& slot, std::uint32_t offset) {
+  EepromSource package(ports_.i2c, job_slot_, slot, offset);
+  const auto read = read_package_head(package);
+  if (!read && is_bus_trouble(read.error())) return fail(read.error());
+  return read && config_.abi.accepts(check_.head().manifest.abi);
+}
+
 // Of several packages on a board the first whose ABI fits is the board's; where none fits, the
 // last, so that a refusal can name it. True: the next one is the board's now and to be weighed.
 // Errors: those of the bus.
 Result<bool> Agent::pass_over_package(Slot& slot) {
-  EepromSource whole(ports_.i2c, job_slot_, slot);
-  eeprom::BoardIdentity next = slot.identity;
-  const auto more = eeprom::next_package(whole, next);
-  if (!more && is_bus_trouble(more.error())) return fail(more.error());
-  if (!more || !*more) return false;
-  EepromSource package(ports_.i2c, job_slot_, slot, slot.identity.package.offset);
-  const auto read = read_package_head(package);
-  if (!read && is_bus_trouble(read.error())) return fail(read.error());
-  if (read && config_.abi.accepts(check_.head().manifest.abi)) return false;
+  eeprom::BoardIdentity next;
+  MPYD_TRY_ASSIGN(const bool has_more, find_next_package(slot, next));
+  if (!has_more) return false;
+  MPYD_TRY_ASSIGN(const bool fits, package_fits(slot, slot.identity.package.offset));
+  if (fits) return false;
   slot.identity = next;
   return true;
 }

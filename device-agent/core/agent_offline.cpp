@@ -22,6 +22,7 @@ void Agent::start_choose_local(unsigned index) {
   best_release_ = 0;
   best_ = {};
   best_error_ = is_verdict(offline_error_) ? offline_error_ : Errc::unreachable;
+  eeprom_error_ = {};
   kept_choice_ = {};
   avoid_.clear();
   const auto kept = load_answer(ports_.store, slot, trust_.authority(), work_);
@@ -77,7 +78,9 @@ void Agent::pass_candidate(Errc error, const Digest& digest) {
     eeprom_weighed_ = true;
   else
     ++cached_;
-  if (error != Errc{} && error != Errc::not_found && !digest.is_zero()) best_error_ = error;
+  if (error == Errc{} || error == Errc::not_found || digest.is_zero()) return;
+  best_error_ = error;
+  if (on_eeprom_) eeprom_error_ = error;
 }
 
 void Agent::keep_as_best() {
@@ -89,18 +92,15 @@ void Agent::keep_as_best() {
 // there is none.
 bool Agent::take_next_on_eeprom() {
   Slot& slot = slots_[job_slot_];
-  EepromSource whole(ports_.i2c, job_slot_, slot);
-  eeprom::BoardIdentity next = slot.identity;
-  const auto more = eeprom::next_package(whole, next);
-  if (!more && is_bus_trouble(more.error())) return ++slot.attempts < kReadAttempts;
-  if (!more || !*more) return false;
-  EepromSource package(ports_.i2c, job_slot_, slot, next.package.offset);
-  const auto head = read_package_head(package);
-  if (!head && is_bus_trouble(head.error())) return ++slot.attempts < kReadAttempts;
+  eeprom::BoardIdentity next;
+  const auto has_more = find_next_package(slot, next);
+  if (has_more && !*has_more) return false;
+  const auto fits = has_more ? package_fits(slot, next.package.offset) : has_more;
+  if (!fits) return ++slot.attempts < kReadAttempts;
   ++candidate_;
   slot.identity = next;
   slot.eeprom_digest = {};
-  if (!head || !config_.abi.accepts(check_.head().manifest.abi)) return true;
+  if (!*fits) return true;
   eeprom_weighed_ = false;
   key_tried_ = false;
   hash_ = crypto::Sha256();
@@ -167,7 +167,15 @@ void Agent::show_on_eeprom(const OnEeprom& package) {
 
 // No candidate is left: the best of them, or none.
 void Agent::give_up_choosing() {
-  if (best_release_ != 0) return choose_local(best_, "offline: the newest that lies here");
+  if (best_release_ != 0) {
+    Detail why;
+    why.append("offline: the newest that lies here");
+    if (eeprom_error_ != Errc{}) {
+      why.append("; not what is on the board's EEPROM: ");
+      why.append(describe(eeprom_error_));
+    }
+    return choose_local(best_, why.view());
+  }
   finish_job();
   show_on_eeprom(eeprom_first_);
   slots_[job_slot_].chosen = {};

@@ -11,32 +11,47 @@ constexpr std::uint8_t kSupplyAddressLast = 0x53;
 
 }  // namespace
 
-bool Agent::is_supply(const Slot& slot) const {
-  return slot.identity.layout == eeprom::Layout::hat && slot.part.address >= kSupplyAddressFirst &&
-         slot.part.address <= kSupplyAddressLast;
+// Of the motherboard.
+std::uint32_t Agent::current_wanted(const Slot& slot) const {
+  const bool is_supply = slot.identity.layout == eeprom::Layout::hat &&
+                         slot.part.address >= kSupplyAddressFirst &&
+                         slot.part.address <= kSupplyAddressLast;
+  return is_supply ? 0 : slot.identity.current_ma;
+}
+
+std::uint32_t Agent::current_taken(const Slot& slot) const {
+  return slot.has_power ? current_wanted(slot) : 0;
 }
 
 // Saturates: a board may claim anything.
 std::uint32_t Agent::current_taken() const {
   std::uint32_t sum = 0;
   for (const Slot& slot : slots_) {
-    if (!slot.has_power || is_supply(slot)) continue;
     const std::uint32_t left = 0xffffffff - sum;
-    sum += slot.identity.current_ma < left ? slot.identity.current_ma : left;
+    const std::uint32_t taken = current_taken(slot);
+    sum += taken < left ? taken : left;
   }
   return sum;
+}
+
+bool Agent::slot_can_feed(unsigned index) const {
+  const std::uint32_t limit = place_of(index).current_ma;
+  return limit == 0 || current_wanted(slots_[index]) <= limit;
+}
+
+// Of a board that was granted nothing yet.
+bool Agent::has_current_for(unsigned index) const {
+  const std::uint32_t wanted = current_wanted(slots_[index]);
+  if (!slot_can_feed(index)) return false;
+  if (config_.current_ma == 0 || wanted == 0) return true;
+  const std::uint32_t taken = current_taken();
+  return taken <= config_.current_ma && wanted <= config_.current_ma - taken;
 }
 
 // A board with an identity: goes on if its current can be had.
 void Agent::admit(unsigned index) {
   Slot& slot = slots_[index];
-  const std::uint32_t wanted = is_supply(slot) ? 0 : slot.identity.current_ma;
-  const std::uint32_t slot_limit = place_of(index).current_ma;
-  const std::uint32_t taken = current_taken();
-  const bool has_left = config_.current_ma == 0 || wanted == 0 ||
-                        (taken <= config_.current_ma && wanted <= config_.current_ma - taken);
-  if (!has_left || (slot_limit != 0 && wanted > slot_limit))
-    return refuse(index, Errc::power, tell_power(index).view());
+  if (!has_current_for(index)) return refuse(index, Errc::power, tell_power(index).view());
   slot.has_power = true;
   slot.state = SlotState::waiting;
   slot.error = {};
@@ -48,18 +63,10 @@ void Agent::admit(unsigned index) {
 
 // Somebody gave back what others may have now.
 void Agent::retry_power() {
-  for (unsigned i = 0; i < slots_.size(); ++i) {
-    const Slot& slot = slots_[i];
-    if (slot.state != SlotState::refused || slot.has_power || slot.identity.hardware_id.empty())
-      continue;
-    // What its own slot cannot feed, nobody can give back.
-    const std::uint32_t limit = place_of(i).current_ma;
-    if (limit != 0 && slot.identity.current_ma > limit) continue;
-    const std::uint32_t taken = current_taken();
-    if (slot.error == Errc::power && taken <= config_.current_ma &&
-        slot.identity.current_ma <= config_.current_ma - taken)
+  for (unsigned i = 0; i < slots_.size(); ++i)
+    if (slots_[i].state == SlotState::refused && slots_[i].error == Errc::power &&
+        has_current_for(i))
       admit(i);
-  }
 }
 
 // "asks for 600 mA; 900 of 1200 mA are taken by slots 0 and 2"
@@ -68,10 +75,9 @@ Agent::Detail Agent::tell_power(unsigned index) const {
   out.append("asks for ");
   append_decimal(out, slots_[index].identity.current_ma);
   out.append(" mA; ");
-  if (const std::uint32_t limit = place_of(index).current_ma;
-      limit != 0 && slots_[index].identity.current_ma > limit) {
+  if (!slot_can_feed(index)) {
     out.append("this slot can feed ");
-    append_decimal(out, limit);
+    append_decimal(out, place_of(index).current_ma);
     out.append(" mA");
     return out;
   }
@@ -81,12 +87,10 @@ Agent::Detail Agent::tell_power(unsigned index) const {
   out.append(" mA are taken");
   unsigned last = static_cast<unsigned>(slots_.size());
   for (unsigned i = 0; i < slots_.size(); ++i)
-    if (slots_[i].has_power && slots_[i].identity.current_ma != 0 && !is_supply(slots_[i]))
-      last = i;
+    if (current_taken(slots_[i]) != 0) last = i;
   bool is_first = true;
   for (unsigned i = 0; i < slots_.size(); ++i) {
-    if (!slots_[i].has_power || slots_[i].identity.current_ma == 0 || is_supply(slots_[i]))
-      continue;
+    if (current_taken(slots_[i]) == 0) continue;
     out.append(!is_first ? (i == last ? " and " : ", ") : i == last ? " by slot " : " by slots ");
     append_decimal(out, i);
     is_first = false;

@@ -149,8 +149,7 @@ void Agent::begin_following(unsigned index) {
       !source.read(window.offset, MutableBytes(next).first(1)))
     return;
   SlotChannel channel(ports_.i2c, index);
-  const std::uint8_t address = static_cast<std::uint8_t>(
-      slot.part.address + (slot.part.address_bytes == 1 ? window.offset / 256 : 0));
+  const std::uint8_t address = eeprom::address_of(slot.part, window.offset);
   for (std::size_t i = 0; i < next.size(); ++i) {
     if (!channel.write_read(address, {}, MutableBytes(next).subspan(i, 1))) {
       slot.counter = Slot::kCounterUnknown;

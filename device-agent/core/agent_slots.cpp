@@ -21,12 +21,6 @@ constexpr std::uint32_t kHangWaitBlind_ms = 1000;  // where nobody can tell whet
 
 bool is_hang(Errc error) { return error == Errc::io || error == Errc::timeout; }
 
-// The I2C address at which a part shows the byte at `offset`.
-std::uint8_t address_at(const eeprom::Part& part, std::uint32_t offset) {
-  const std::uint32_t block = part.address_bytes == 1 ? offset / 256 : 0;
-  return static_cast<std::uint8_t>(part.address + block);
-}
-
 }  // namespace
 
 SlotPlace Agent::place_of(unsigned index) const {
@@ -125,7 +119,8 @@ unsigned Agent::poll_board(unsigned index) {
       slot.follows_counter && slot.counter >= window.offset && at + 1 < window.length;
   std::array<std::byte, 1> byte{};
   const std::uint32_t counter = slot.counter;
-  const Answer answer = ask(index, address_at(slot.part, is_known ? counter : window.offset), byte);
+  const std::uint8_t address = eeprom::address_of(slot.part, is_known ? counter : window.offset);
+  const Answer answer = ask(index, address, byte);
   if (answer == Answer::unknown) return 1;
   if (answer == Answer::no) {
     miss(index);
@@ -171,7 +166,7 @@ bool Agent::counter_is_where_it_was(unsigned index) {
   const std::uint32_t at = slot.counter - slot.identity.fingerprint.offset;
   if (at >= slot.identity.fingerprint.length) return false;
   std::array<std::byte, 1> byte{};
-  const Answer answer = ask(index, address_at(slot.part, slot.counter), byte);
+  const Answer answer = ask(index, eeprom::address_of(slot.part, slot.counter), byte);
   if (answer == Answer::unknown) return true;  // the next poll reads by address
   if (answer == Answer::no) return false;
   ++slot.counter;

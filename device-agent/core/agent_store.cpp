@@ -2,6 +2,7 @@
 // for the fleet. A page at a time, between other jobs. schema/eeprom/store.md has the order of
 // writes, which leaves the identity alone whenever power or board go, and a package old or new.
 #include "device-agent/core/agent.hpp"
+#include "protocol/decimal.hpp"
 #include "protocol/eeprom/part_writer.hpp"
 #include "protocol/package/key_block.hpp"
 
@@ -82,9 +83,15 @@ Result<void> Agent::advance_store() {
   return {};
 }
 
-// The head of what runs, in the cache; a public package needs no key block.
+// The head of what runs, in the cache; a public package needs no key block. What no motherboard
+// would load from there is not written.
 Result<void> Agent::look_at_package() {
   Slot& slot = slots_[store_.slot];
+  if (!may_load_from_eeprom(slot)) {
+    reason_.clear();
+    reason_.append("policy allows no packages on EEPROMs of these boards");
+    return fail(Errc::policy);
+  }
   const FileName name = package_file(slot.identity.hardware_id, slot.loaded);
   CachedPackage cached(ports_.store, name);
   MPYD_TRY(read_package_head(cached));
@@ -142,7 +149,10 @@ Result<void> Agent::plan_store() {
   const auto bytes = store_.package_bytes + static_cast<std::uint32_t>(store_.key_block.size());
   const auto bank = eeprom::choose_bank(banks, slot.identity.store_area, bytes);
   if (!bank) {
-    reason_.append("the package does not fit the EEPROM's store area");
+    reason_.append("package and key block have ");
+    append_decimal(reason_, bytes);
+    reason_.append(" bytes, the EEPROM's store area room for ");
+    append_decimal(reason_, eeprom::room_of(slot.identity.store_area).one);
     return fail(bank.error());
   }
   store_.bank = *bank;

@@ -38,6 +38,11 @@ struct Part {
   friend bool operator==(const Part&, const Part&) = default;
 };
 
+// The I2C address at which the byte at `offset` is found.
+constexpr std::uint8_t address_of(const Part& part, std::uint32_t offset) {
+  return static_cast<std::uint8_t>(part.address + (part.address_bytes == 1 ? offset / 256 : 0));
+}
+
 // Bytes that can be addressed at most.
 constexpr std::uint32_t addressable_bytes(const Part& part) {
   return part.address_bytes == 2 ? 65536U : 256U * part.blocks;

@@ -11,19 +11,17 @@ Result<void> PartSource::read(std::uint32_t offset, MutableBytes out) {
     std::size_t piece = out.size() < kTransferBytes ? out.size() : kTransferBytes;
     std::array<std::byte, 2> word{};
     MutableBytes address = word;
-    std::uint8_t target = part_.address;
     if (part_.address_bytes == 1) {
       // A block ends where its I2C address does.
       const std::uint32_t left = 256 - offset % 256;
       if (piece > left) piece = left;
-      target = static_cast<std::uint8_t>(part_.address + offset / 256);
       address = address.first(1);
       store_u8(address, 0, offset & 0xff);
     } else {
       store_u8(address, 0, offset >> 8);
       store_u8(address, 1, offset & 0xff);
     }
-    MPYD_TRY(channel_->write_read(target, address, out.first(piece)));
+    MPYD_TRY(channel_->write_read(address_of(part_, offset), address, out.first(piece)));
     out = out.subspan(piece);
     offset += static_cast<std::uint32_t>(piece);
   }

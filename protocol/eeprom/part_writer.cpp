@@ -25,7 +25,7 @@ Result<void> PartWriter::begin(std::uint32_t offset, Bytes bytes, std::uint32_t 
   message[size++] = static_cast<std::byte>(offset & 0xff);
   copy_bytes(bytes, MutableBytes(message).subspan(size));
   size += bytes.size();
-  const std::uint8_t address = address_of(offset);
+  const std::uint8_t address = address_of(part_, offset);
   const auto written = channel_->write_read(address, Bytes(message).first(size), {});
   if (written || written.error() != Errc::no_device) return written;
   // It may be there, and refuse the data: some parts say so when they are write protected.
@@ -56,10 +56,6 @@ Result<void> PartWriter::check(std::uint32_t offset, Bytes bytes) {
     offset += static_cast<std::uint32_t>(piece);
   }
   return {};
-}
-
-std::uint8_t PartWriter::address_of(std::uint32_t offset) const {
-  return static_cast<std::uint8_t>(part_.address + (part_.address_bytes == 1 ? offset / 256 : 0));
 }
 
 }  // namespace mpyd::eeprom

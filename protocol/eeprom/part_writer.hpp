@@ -28,8 +28,6 @@ class PartWriter {
   Result<void> check(std::uint32_t offset, Bytes bytes);
 
  private:
-  std::uint8_t address_of(std::uint32_t offset) const;
-
   I2cChannel* channel_;
   Part part_;
 };

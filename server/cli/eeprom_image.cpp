@@ -17,6 +17,8 @@
 namespace mpyd::server::cli {
 namespace {
 
+constexpr std::uint32_t kReserveMin = 256;  // the head of a signed package has more
+
 // A HAT has a byte for the length of each of its strings.
 constexpr std::size_t kStringBytesMax = 255;
 constexpr std::uint32_t kSizeMin = 128;  // of a 24C01
@@ -272,6 +274,11 @@ Outcome<void> check_size(const EepromBuildOptions& options) {
   if (options.reserve_bytes != 0 && options.size == 0)
     return failure(Errc::invalid_argument, "where a store area may begin depends on the EEPROM",
                    "give --size, e.g. 8192 for a 24C64");
+  if (options.reserve_bytes != 0 && options.reserve_bytes < kReserveMin)
+    return failure(Errc::invalid_argument,
+                   "--reserve " + std::to_string(options.reserve_bytes) + " holds no package",
+                   "give the bytes of the largest package it is to hold; twice that keeps the old "
+                   "one while a new one is written");
   if (options.reserve_bytes > kEepromBytesMax)
     return failure(Errc::limit, "--reserve " + std::to_string(options.reserve_bytes) +
                                     " is more than the largest EEPROM has");

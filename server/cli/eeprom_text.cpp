@@ -98,6 +98,13 @@ void add_layout(const eeprom::BoardIdentity& board, EepromReport& report) {
     report.json["serial_text"] = text;
     if (!text.empty()) report.text += "serial, text   " + text + "\n";
   }
+  if (board.layout == eeprom::Layout::hexpansion && board.serial.size() == 2) {
+    // As --serial and the badge's own tools have it.
+    const auto unique_id = std::to_integer<unsigned>(board.serial[0]) << 8 |
+                           std::to_integer<unsigned>(board.serial[1]);
+    report.json["unique_id"] = unique_id;
+    report.text += "unique id      " + std::to_string(unique_id) + "\n";
+  }
   if (board.layout == eeprom::Layout::cape) {
     std::string version;
     for (const unsigned shift : {24U, 16U, 8U, 0U})
@@ -134,7 +141,10 @@ Outcome<EepromReport> report_eeprom(Bytes image) {
     return failure(board.error(),
                    "not an ID EEPROM that can be read: " + std::string(describe(board.error())) +
                        "; it has " + std::to_string(image.size()) + " bytes and starts with " +
-                       to_hex(image.first(std::min(image.size(), kShownBytes))));
+                       to_hex(image.first(std::min(image.size(), kShownBytes))),
+                   board.error() == Errc::truncated
+                       ? "an image holds all bytes of its EEPROM: was only a part of it read?"
+                       : "");
   const std::string id(board->hardware_id.view());
   const std::string serial = serial_text(board->serial);
   const std::string config = to_base64(part_of(image, board->configuration));

@@ -169,6 +169,9 @@ Outcome<void> run_trust_approve(const TrustApproveOptions& options, const Output
   }
   MPYD_TRY(warn_of_unpublished(base, options.hardware_id, options.digests, out));
   if (options.mode) entry.mode = *options.mode;
+  if (entry.mode == trust::ReleaseMode::approved_only && entry.approved_digests.empty())
+    out.say("WARNING: no package of " + options.hardware_id +
+            " is approved: motherboards load none until mpyd trust approve --digest names one");
   return apply_entry(options.signing, base, entry, out);
 }
 

@@ -31,8 +31,8 @@ bool is_refusal_by_trust(std::uint32_t error) {
 }
 
 bool is_trouble(std::uint32_t error) {
-  constexpr Errc kTroubles[] = {Errc::driver_error, Errc::load_error, Errc::memory, Errc::policy,
-                                Errc::no_key};
+  constexpr Errc kTroubles[] = {Errc::driver_error, Errc::load_error, Errc::memory,
+                                Errc::policy,       Errc::no_key,     Errc::power};
   return is_refusal_by_trust(error) ||
          std::ranges::find(kTroubles, static_cast<Errc>(error)) != std::end(kTroubles);
 }

@@ -226,7 +226,8 @@ class Policy(ServerTest):
 
     def test_A33_approved_only_means_that_nothing_else_is_chosen(self):
         self.assertEqual(self.chosen(), self.two)
-        self.admin(*self.policy("approve", "--hardware-id", HARDWARE_ID, "--only"))
+        only = self.admin(*self.policy("approve", "--hardware-id", HARDWARE_ID, "--only"))
+        self.assertIn("motherboards load none until", only.stderr + only.stdout)
         self.assertIsNone(self.chosen())
         self.admin(*self.policy("approve", "--hardware-id", HARDWARE_ID, "--digest", self.one))
         self.assertEqual(self.chosen(), self.one)

@@ -256,6 +256,7 @@ class OtherLayouts(EepromTest):
         self.image.unlink()
         arguments = ("--hardware-id", HARDWARE_ID, "--reserve")
         self.fails(USAGE, *arguments, 4000, saying="give --size")
+        self.fails(USAGE, *arguments, 10, "--size", 4096, saying="holds no package")
         self.fails(VERIFICATION, *arguments, 4001, "--size", 4096, saying="take an EEPROM of 8192 bytes")
         self.fails(VERIFICATION, *arguments, 4294967295, "--size", 65536, saying="more than the largest EEPROM")
         self.fails(VERIFICATION, *arguments, 65500, "--size", 65536, saying="does not fit any EEPROM")

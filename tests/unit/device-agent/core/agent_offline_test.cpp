@@ -130,6 +130,18 @@ TEST_CASE("without a kept answer the newest package that lies here and is accept
     world.learn(world.two);
     world.restart_offline();
     world.expect_running(world.two, board_image(0x42, world.one.bytes, 5));
+    CHECK(world.events.last(EventKind::chosen)->detail == "offline: the newest that lies here");
+  }
+  SECTION("in the cache, since the newer one on the EEPROM is damaged") {
+    world.learn(world.one);
+    world.restart_offline();
+    Buffer damaged = world.two.bytes;
+    damaged[damaged.size() - 40] ^= std::byte{1};
+    damaged[200] ^= std::byte{1};
+    world.expect_running(world.one, board_image(0x42, damaged, 5));
+    CHECK(world.events.last(EventKind::chosen)
+              ->detail.starts_with(
+                  "offline: the newest that lies here; not what is on the board's EEPROM: "));
   }
 }
 

@@ -115,6 +115,27 @@ TEST_CASE("a store that cannot be says why, and what") {
     world.run(reserving(256));
     CHECK(world.agent().store(0).error() == Errc::limit);
   }
+  SECTION("a policy against packages on EEPROMs, of a public one too") {
+    for (BuiltPackage* package : {&world.hat, &world.open_one}) {
+      CAPTURE(package == &world.open_one);
+      world.server.decide(kThermoId, {.package = package});
+      world.server.entries[kThermoId].set_eeprom_packages(0);
+      world.server.publish_head();
+      const FakePart part = reserving(kTwoFit);
+      world.run(part);
+      const auto event = world.stored();
+      CHECK(event.error == Errc::policy);
+      CHECK(event.detail == "policy allows no packages on EEPROMs of these boards");
+      CHECK(world.bus.image(0) == part.bytes);
+      world.pull(0);
+    }
+  }
+  SECTION("an area for the package, but not for its key block: with numbers") {
+    world.run(reserving(static_cast<std::uint32_t>(world.hat.bytes.size()) + 64));
+    const auto event = world.stored();
+    CHECK(event.error == Errc::limit);
+    CHECK(event.detail.find(" bytes, the EEPROM's store area room for ") != std::string::npos);
+  }
   SECTION("another one is on its way") {
     world.run(reserving(kTwoFit));
     must(world.agent().store(0));

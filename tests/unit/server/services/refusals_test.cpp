@@ -52,7 +52,7 @@ TEST_CASE("reports with a refusal by trust are counted in a row, others end the 
 TEST_CASE("a slot whose driver fails, or is refused by trust, is trouble at the first report") {
   ReportingWorld world;
   for (const Errc error : {Errc::driver_error, Errc::load_error, Errc::memory, Errc::bad_signature,
-                           Errc::quarantined}) {
+                           Errc::quarantined, Errc::power}) {
     world.device.exchange(world.sync, world.report(error));
     const auto listed = must(world.devices.list()).front().troubled_slots;
     REQUIRE(listed.size() == 1);

@@ -6,7 +6,8 @@ class Place:
 
     mux, channel   of a declared multiplexer; mux None: the bus itself
     address        at which the ID EEPROM answers: one, a pair (first, last), or None for 0x50..0x57. Boards that are
-                   stacked on one bus, such as capes at 0x54..0x57, are a Place each, with an address of its own
+                   stacked on one bus, such as capes at 0x54..0x57, are a Place each, with an address of its own.
+                   Drivers may write to all others: name the whole range of a part that answers at several
     width          8 or 16: the bits of the EEPROM's own addresses; None: found by reading
     current_ma     that this slot can feed; 0: not bounded
     presence       a function that is true while a board is there, such as a machine.Pin; of a line that the board
