@@ -55,7 +55,7 @@ Result<DriverLoader::Module> Agent::load_module() {
     return shared;
   }
   // Without this check the loader would find out, having taken all there is.
-  if (ports_.loader.room(is_native_).free < ram_bytes_) return fail(Errc::memory);
+  if (!ports_.loader.has_room(is_native_, ram_bytes_)) return fail(Errc::memory);
   const DriverLoader::Request request{.digest = slot.chosen,
                                       .name = driver_name_.view(),
                                       .plain_bytes = verified_.plain_bytes,

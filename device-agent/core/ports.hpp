@@ -87,6 +87,8 @@ class DriverLoader {
 
   virtual bool has_builtin_module(std::string_view name) = 0;
   virtual Room room(bool is_native) = 0;
+  // May a driver take so many bytes? For the usual case, where nothing has to be collected first.
+  virtual bool has_room(bool is_native, std::uint32_t bytes) = 0;
   // Pulls `package` to its end into MicroPython's loader and runs the module's body.
   // Errors: the reader's (then no byte of a bad chunk reached the loader, nothing of the driver ran
   // and its memory is back), memory, load_error, driver_error (the body raised).

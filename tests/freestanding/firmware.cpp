@@ -45,6 +45,7 @@ class NoLoader final : public DriverLoader {
  public:
   bool has_builtin_module(std::string_view) override { return false; }
   Room room(bool) override { return {}; }
+  bool has_room(bool, std::uint32_t) override { return false; }
   // Pulls the package to its end, as a real one does.
   Result<Module> load(const Request&, PackageReader& package) override {
     while (true) {

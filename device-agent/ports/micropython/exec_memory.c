@@ -469,3 +469,21 @@ void mpyd_code_room(bool is_native, size_t* free_bytes, size_t* largest_block) {
     *free_bytes = SIZE_MAX;
   }
 }
+
+bool mpyd_code_has_room(bool is_native, size_t bytes) {
+  if (is_native && !TEXT_IS_ON_HEAP) {
+    return true;
+  }
+#if !MICROPY_GC_SPLIT_HEAP_AUTO  // there a failing allocation takes memory from the system
+  // Walking the whole heap, as mpyd_code_room() does, costs more than loading a small driver.
+  void* const block = gc_alloc(bytes, 0);
+  if (block != NULL) {
+    gc_free(block);
+    return true;
+  }
+#endif
+  size_t free_bytes;
+  size_t largest_block;
+  mpyd_code_room(is_native, &free_bytes, &largest_block);
+  return free_bytes >= bytes;
+}

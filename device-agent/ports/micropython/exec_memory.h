@@ -32,6 +32,9 @@ void mpyd_code_seal(mpyd_code_t* code);
 // What a module may take now, after a collection: bytes in all (SIZE_MAX: not bounded by the heap,
 // where native code lies elsewhere) and in the largest free block of the heap.
 void mpyd_code_room(bool is_native, size_t* free_bytes, size_t* largest_block);
+// Whether a module may take so many bytes: in one piece as things are, or in all after a
+// collection.
+bool mpyd_code_has_room(bool is_native, size_t bytes);
 
 // Modules whose anchor was not reachable at the last collection, and which were kept because
 // something else pointed into them; and how many bytes of code and data those take.

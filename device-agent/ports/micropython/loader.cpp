@@ -61,6 +61,10 @@ DriverLoader::Room ModuleLoader::room(bool is_native) {
   return {bounded(free), bounded(largest_block)};
 }
 
+bool ModuleLoader::has_room(bool is_native, std::uint32_t bytes) {
+  return mpyd_code_has_room(is_native, bytes);
+}
+
 bool ModuleLoader::is_gone(mp_obj_t exception) {
   const int outcome = mpyd_sort_exception(&caller_.hosts(), exception);
   return outcome == MP_ENODEV || outcome == MP_EIO;

@@ -22,6 +22,7 @@ class ModuleLoader final : public DriverLoader {
 
   bool has_builtin_module(std::string_view name) override;
   Room room(bool is_native) override;
+  bool has_room(bool is_native, std::uint32_t bytes) override;
   Result<Module> load(const Request& request, PackageReader& package) override;
   Result<void> attach(Module module, unsigned slot) override;
   void detach(Module module, unsigned slot) override;

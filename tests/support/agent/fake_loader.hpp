@@ -52,6 +52,7 @@ class FakeLoader final : public agent::DriverLoader {
   bool has_builtin_module(std::string_view name) override { return builtin_modules.contains(name); }
 
   Room room(bool) override { return free; }
+  bool has_room(bool, std::uint32_t bytes) override { return free.free >= bytes; }
 
   Result<Module> load(const Request& request, PackageReader& package) override {
     ++entered;

@@ -4,8 +4,8 @@
 #include <memory>
 #include <vector>
 
-#include "device-agent/core/bit_bang.hpp"
 #include "device-agent/core/ports.hpp"
+#include "tests/support/i2c/bit_bang.hpp"
 #include "tests/support/i2c/bus.hpp"
 
 namespace mpyd::test::i2c {
@@ -39,7 +39,7 @@ class AgentBus final : public agent::I2cBus {
   struct Channel {
     explicit Channel(std::uint64_t half_period_ns) : bus(half_period_ns) {}
     Bus bus;
-    agent::BitBang master{bus};
+    BitBang master{bus};
     agent::Presence presence = agent::Presence::unknown;
   };
   std::vector<std::unique_ptr<Channel>> channels_;

@@ -7,14 +7,14 @@
 #include <utility>
 #include <vector>
 
-#include "device-agent/core/bit_bang.hpp"
+#include "tests/support/i2c/bit_bang.hpp"
 #include "tests/support/i2c/slave.hpp"
 
 namespace mpyd::test::i2c {
 
 class Mux;
 
-class Bus final : public agent::Lines {
+class Bus final : public Lines {
  public:
   explicit Bus(std::uint64_t half_period_ns = 5000) : half_period_ns_(half_period_ns) {}
   Bus(const Bus& other);

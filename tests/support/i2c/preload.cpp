@@ -114,7 +114,7 @@ int Adapter::transfer(const i2c_rdwr_ioctl_data& data) {
     else
       out = {bytes, message.len};
   }
-  mpyd::agent::BitBang master(*bus_);
+  mpyd::test::i2c::BitBang master(*bus_);
   const auto done = master.write_read(static_cast<std::uint8_t>(address), out, in);
   save(memories_);
   log(address, out.size(), in.size(), done ? "ok" : std::string(name(done.error())).c_str());

@@ -11,8 +11,8 @@
 
 using namespace mpyd;
 using namespace mpyd::eeprom;
-using agent::BitBang;
 using test::Buffer;
+using test::i2c::BitBang;
 using test::i2c::Bus;
 using test::i2c::Memory;
 using test::i2c::memory_kind;

@@ -1,14 +1,14 @@
 #include "protocol/eeprom/part_writer.hpp"
 
-#include "device-agent/core/bit_bang.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/i2c/bit_bang.hpp"
 #include "tests/support/i2c/bus.hpp"
 #include "tests/support/i2c/parts.hpp"
 
 using namespace mpyd;
 using namespace mpyd::eeprom;
-using agent::BitBang;
 using test::Buffer;
+using test::i2c::BitBang;
 using test::i2c::Bus;
 using test::i2c::Memory;
 using test::i2c::memory_kind;

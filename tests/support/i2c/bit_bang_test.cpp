@@ -1,12 +1,12 @@
-#include "device-agent/core/bit_bang.hpp"
+#include "tests/support/i2c/bit_bang.hpp"
 
 #include "tests/support/catch.hpp"
 #include "tests/support/i2c/bus.hpp"
 #include "tests/support/i2c/parts.hpp"
 
 using namespace mpyd;
-using agent::BitBang;
 using test::Buffer;
+using test::i2c::BitBang;
 using test::i2c::Bus;
 using test::i2c::Failure;
 using test::i2c::Memory;

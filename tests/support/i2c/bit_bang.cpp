@@ -1,6 +1,6 @@
-#include "device-agent/core/bit_bang.hpp"
+#include "tests/support/i2c/bit_bang.hpp"
 
-namespace mpyd::agent {
+namespace mpyd::test::i2c {
 
 Result<void> BitBang::raise_clock() {
   lines_.set_scl(true);
@@ -118,4 +118,4 @@ Result<void> BitBang::recover() {
   return stop();
 }
 
-}  // namespace mpyd::agent
+}  // namespace mpyd::test::i2c

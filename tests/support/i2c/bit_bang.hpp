@@ -1,10 +1,9 @@
-// An I2C master on two lines that the processor drives itself: for motherboards whose slots have no
-// controller of their own, or a controller that cannot free a bus that hangs.
+// An I2C master, bit by bit, for the simulated lines of bus.hpp.
 #pragma once
 
 #include "protocol/eeprom/part.hpp"
 
-namespace mpyd::agent {
+namespace mpyd::test::i2c {
 
 // Two open-drain lines with pull-ups.
 class Lines {
@@ -54,4 +53,4 @@ class BitBang final : public eeprom::I2cChannel {
   bool is_addressed_ = false;  // a part has acknowledged its address in this transfer
 };
 
-}  // namespace mpyd::agent
+}  // namespace mpyd::test::i2c

@@ -1,0 +1,3 @@
+include("$(MPY_DIR)/extmod/asyncio")
+freeze("python")
+freeze("../../ports/micropython/python")

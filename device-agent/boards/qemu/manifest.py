@@ -1,0 +1,1 @@
+freeze("../../ports/micropython/python")
