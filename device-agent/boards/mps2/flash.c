@@ -19,12 +19,7 @@ static mp_obj_t flash_make_new(const mp_obj_type_t* type, size_t n_args, size_t 
                                const mp_obj_t* args) {
   mp_arg_check_num(n_args, n_kw, 1, 1, false);
   flash_obj_t* self = mp_obj_malloc(flash_obj_t, type);
-  // A soft reset makes a new one, and nobody tells the old one; the host has so many handles only.
-  static int handle = -1;
-  if (handle >= 0) {
-    host_close(handle);
-  }
-  handle = self->handle = host_open(mp_obj_str_get_str(args[0]), false);
+  self->handle = host_open(mp_obj_str_get_str(args[0]), false);
   if (self->handle < 0) {
     mp_raise_OSError(MP_ENODEV);
   }

@@ -22,15 +22,15 @@ void board_poll(void) {
 }
 
 int main(void) {
-  // What a motherboard that was reset had open.
-  for (int handle = 0; handle < HOST_HANDLES; ++handle) {
-    host_close(handle);
-  }
   board_time_init();
   mp_stack_ctrl_init();
   mp_stack_set_limit(STACK_BYTES);
   ethernet_init();
   for (;;) {
+    // What was open before the reset, which the host does not hear of.
+    for (int handle = 0; handle < HOST_HANDLES; ++handle) {
+      host_close(handle);
+    }
     gc_init(gc_heap, (uint8_t*)gc_heap + sizeof(gc_heap));
     mp_init();
     pyexec_frozen_module("_boot.py", false);

@@ -52,7 +52,7 @@ class Bench:
         more += COUNTING if mode == "cycles" else ("--qemu=-append", f"--qemu=measure={mode}")
         board = metal.MetalMotherboard(folder / "board", identity, [f"{slots[0]},tmp105@0x48", slots[1]], more).start()
         try:
-            board.wait_event("synced", timeout_s=30)
+            board.wait_event("synced", timeout_s=120)
             told = {name: self._session(board, slot) for name, slot in SESSIONS}
             board.stop()
             return told
@@ -63,8 +63,8 @@ class Bench:
     def _session(self, board, slot):
         since = board.mark()
         board.tell("plug", slot)
-        loaded = board.wait_event("loaded", slot, since, timeout_s=60)
-        board.wait_event("synced", since=board.events.index(loaded), timeout_s=30)  # which reports it
+        loaded = board.wait_event("loaded", slot, since, timeout_s=120)
+        board.wait_event("synced", since=board.events.index(loaded), timeout_s=60)  # which reports it
         told = board.find("measured", since=since)
         since = board.mark()
         board.tell("pull", slot)
