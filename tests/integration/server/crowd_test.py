@@ -260,7 +260,9 @@ class Full(CrowdCase):
 
     def test_a41_a_newcomer_takes_the_place_that_waits_longest(self):
         crowd = [self.connect() for _ in range(self.PLACES)]
-        for n in (0, 1):  # these two have just been served, so others wait longer
+        # The last one's answer says that all were accepted, in their order. These three have been served then, so others
+        # wait longer.
+        for n in (-1, 0, 1):
             crowd[n].send(HEALTH)
             self.assertEqual(crowd[n].receive().status, 200)
         late = [self.connect() for _ in range(20)]
