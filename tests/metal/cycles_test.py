@@ -15,7 +15,7 @@ class Cycles(MetalCase):
         board = self.start(["--agent=probe_interval_ms=5"])
         self.expect_loaded()
         board.tell("cycle", 0, 10000 if FULL else 1000)
-        said = board.wait_event("cycled", timeout_s=3400 if FULL else 560)
+        said = board.wait_event("cycled", timeout_s=7000 if FULL else 1500)
         self.assertEqual(said["after_last"], said["after_tenth"])
 
 
