@@ -10,23 +10,11 @@ REPO = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPO / "tests/support/live"))
 import live  # noqa: E402
 import metal  # noqa: E402
+from story import degrees, must, tell  # noqa: E402
 
 THERMO = "hat:Meadow%20Instruments:0042"
 RELAY = "hat:Meadow%20Instruments:0043"
 DESKTOP = "hat:Meadow%20Instruments:0044"
-
-
-def tell(word, text):
-    print(f"  {word:<13} {text}", flush=True)
-
-
-def must(condition, what):
-    if not condition:
-        raise AssertionError(what)
-
-
-def degrees(mdeg):
-    return f"{mdeg / 1000:.2f} °C"
 
 
 def publish(server, folder):

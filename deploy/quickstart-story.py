@@ -11,24 +11,12 @@ import sys
 REPO = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPO / "tests/support/live"))
 import live  # noqa: E402
+from story import degrees, must, tell  # noqa: E402
 
 THERMO = live.HARDWARE_ID
 OTHER = "hat:Meadow%20Instruments:0043"
 CARRIER = "hat:Meadow%20Instruments:0044"  # whose boards bring their driver along
 EEPROM_BYTES = 8192
-
-
-def tell(word, text):
-    print(f"  {word:<13} {text}", flush=True)
-
-
-def degrees(mdeg):
-    return f"{mdeg / 1000:.2f} °C"
-
-
-def must(condition, what):
-    if not condition:
-        raise AssertionError(what)
 
 
 def image(folder, name, hardware_id, *more):

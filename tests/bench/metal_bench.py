@@ -153,7 +153,6 @@ def show_instructions(table, found):
         cpu = sum(parts[part] for part in CPU)
         table.row("CPU part", cpu)
         table.row("primitives alone", bare)
-        table.row("without the collector: ratio", (cpu - parts["collect"]) / bare)
         table.limit(f"instructions, {name.split(',')[0]}", cpu / bare, "ratio")
 
 

@@ -12,6 +12,7 @@ import metal  # noqa: E402
 
 THERMO = "hat:Meadow%20Instruments:0042"
 RELAY = "hat:Meadow%20Instruments:0043"
+PANEL = "hat:Meadow%20Instruments:0045"
 
 
 class MetalCase(unittest.TestCase):
@@ -27,24 +28,25 @@ class MetalCase(unittest.TestCase):
         if self.board and self.board.process:
             self.board.kill()
 
-    def publish(self, name, hardware_id, version="1.0.0"):
-        drivers = metal.build_driver(REPO / "tests/drivers" / name, self.folder / "native")
+    def publish(self, name, hardware_id, version="1.0.0", archs="armv7m,any", more=()):
+        drivers = metal.build_driver(REPO / "tests/drivers" / name, self.folder / "native", archs)
         self.server.delegate(hardware_id, name)
-        self.server.publish(*drivers, hardware_id=hardware_id, name=name, version=version)
+        self.server.publish(*drivers, hardware_id=hardware_id, name=name, version=version, more=more)
 
     def publish_both(self):
         self.publish("thermo", THERMO)
         self.publish("relay", RELAY)
 
     def start(self, more=(), port=None):
+        thermo = metal.image(self.folder / "thermo.eep", THERMO)
+        relay = metal.image(self.folder / "relay.eep", RELAY)
+        return self.start_with([f"{thermo},tmp105@0x48", f"{relay},max7310@0x18"], ["--agent", "trial_ms=1000", *more], port)
+
+    def start_with(self, slots, more=(), port=None):
         identity = self.folder / "identity"
         if not identity.exists():
             metal.provision(self.server, "metal", identity, port)
-        thermo = metal.image(self.folder / "thermo.eep", THERMO)
-        relay = metal.image(self.folder / "relay.eep", RELAY)
-        self.board = metal.MetalMotherboard(self.folder / "board", identity,
-                                            [f"{thermo},tmp105@0x48", f"{relay},max7310@0x18"],
-                                            ["--agent", "trial_ms=1000", *more]).start()
+        self.board = metal.MetalMotherboard(self.folder / "board", identity, slots, more).start()
         return self.board
 
     def expect_loaded(self, since=0, timeout_s=30.0):

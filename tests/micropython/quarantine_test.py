@@ -89,17 +89,7 @@ class Quarantine(unittest.TestCase):
 
     def end(self):
         if self.board.process:
-            self.board.process.kill()
-            self.close()
-
-    def close(self):
-        """After the process: what it said is read to its end."""
-        process, self.board.process = self.board.process, None
-        process.wait()
-        for reader in self.board.readers:
-            reader.join(timeout=5)
-        for stream in (process.stdin, process.stdout, process.stderr):
-            stream.close()
+            self.board.kill()
 
     def is_down(self):
         """Has the driver taken the motherboard down, or does it spin, which a watchdog ends?"""
@@ -107,7 +97,7 @@ class Quarantine(unittest.TestCase):
             if not any("spinning" in line for line in self.board.errors):
                 return False
             self.board.process.kill()
-        self.close()
+        self.board.close()
         return True
 
     def quarantined(self):

@@ -19,7 +19,7 @@ void board_write(const char* text);  // to the console, unbuffered
 bool host_random(void* out, size_t n);
 uint32_t host_unix_s(void);
 // Errors: a negative number.
-int host_open(const char* path, bool create);
+int host_open(const char* path, bool writes);
 int host_read(int handle, uint32_t offset, void* out, size_t n);
 int host_write(int handle, uint32_t offset, const void* bytes, size_t n);
 int32_t host_size(int handle);

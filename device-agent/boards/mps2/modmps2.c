@@ -2,8 +2,7 @@
 #include <string.h>
 
 #include "board.h"
-#include "flash.h"
-#include "py/mperrno.h"
+#include "host_files.h"
 #include "py/mphal.h"
 #include "py/runtime.h"
 
@@ -71,24 +70,6 @@ static mp_obj_t mps2_address(void) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(mps2_address_obj, mps2_address);
 
-// host_file(path) -> bytes, None: there is no such file. What a programming adapter writes on real
-// boards.
-static mp_obj_t mps2_host_file(mp_obj_t path) {
-  int handle = host_open(mp_obj_str_get_str(path), false);
-  if (handle < 0) {
-    return mp_const_none;
-  }
-  vstr_t bytes;
-  vstr_init_len(&bytes, MAX(host_size(handle), 0));
-  bool is_good = host_read(handle, 0, bytes.buf, bytes.len) == 0;
-  host_close(handle);
-  if (!is_good) {
-    mp_raise_OSError(MP_EIO);
-  }
-  return mp_obj_new_bytes_from_vstr(&bytes);
-}
-static MP_DEFINE_CONST_FUN_OBJ_1(mps2_host_file_obj, mps2_host_file);
-
 // gates(mux[, bits]) -> which channels of this multiplexer have their board, a bit each. Outlives a
 // reset: nobody pulls boards then.
 #define GATES_VALID (0x6d707964u)
@@ -155,10 +136,10 @@ static MP_DEFINE_CONST_FUN_OBJ_1(mps2_exit_obj, mps2_exit);
 
 static const mp_rom_map_elem_t mps2_globals_table[] = {
     {MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR__mps2)},
-    {MP_ROM_QSTR(MP_QSTR_Flash), MP_ROM_PTR(&mps2_flash_type)},
+    {MP_ROM_QSTR(MP_QSTR_Flash), MP_ROM_PTR(&host_flash_type)},
     {MP_ROM_QSTR(MP_QSTR_command), MP_ROM_PTR(&mps2_command_obj)},
     {MP_ROM_QSTR(MP_QSTR_address), MP_ROM_PTR(&mps2_address_obj)},
-    {MP_ROM_QSTR(MP_QSTR_host_file), MP_ROM_PTR(&mps2_host_file_obj)},
+    {MP_ROM_QSTR(MP_QSTR_host_file), MP_ROM_PTR(&host_file_obj)},
     {MP_ROM_QSTR(MP_QSTR_gates), MP_ROM_PTR(&mps2_gates_obj)},
     {MP_ROM_QSTR(MP_QSTR_set_gates), MP_ROM_PTR(&mps2_set_gates_obj)},
     {MP_ROM_QSTR(MP_QSTR_watchdog), MP_ROM_PTR(&mps2_watchdog_obj)},

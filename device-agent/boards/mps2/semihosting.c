@@ -14,7 +14,7 @@ enum {
   SYS_TIME = 0x11,
   SYS_EXIT = 0x18
 };
-enum { MODE_RB = 1, MODE_R_PLUS_B = 3, MODE_W_PLUS_B = 7 };
+enum { MODE_RB = 1, MODE_R_PLUS_B = 3 };
 
 #if defined(__riscv)
 // "RISC-V Semihosting": the two instructions around the break, not compressed and in one page, tell
@@ -44,13 +44,9 @@ static int call(int operation, const void* block) {
 }
 #endif
 
-static int open_as(const char* path, int mode) {
-  const uintptr_t block[] = {(uintptr_t)path, (uintptr_t)mode, strlen(path)};
+int host_open(const char* path, bool writes) {
+  const uintptr_t block[] = {(uintptr_t)path, writes ? MODE_R_PLUS_B : MODE_RB, strlen(path)};
   return call(SYS_OPEN, block);
-}
-
-int host_open(const char* path, bool create) {
-  return open_as(path, create ? MODE_W_PLUS_B : MODE_R_PLUS_B);
 }
 
 static bool seek(int handle, uint32_t offset) {
@@ -80,7 +76,7 @@ void host_close(int handle) {
 }
 
 bool host_random(void* out, size_t n) {
-  int handle = open_as("/dev/urandom", MODE_RB);
+  int handle = host_open("/dev/urandom", false);
   if (handle < 0) {
     return false;
   }

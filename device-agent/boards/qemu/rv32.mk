@@ -17,7 +17,7 @@ FROZEN_MANIFEST = $(MPYD_BOARDS)/qemu/manifest.py
 
 # The boards share what reaches the host through the emulator.
 vpath %.c $(MPYD_BOARDS)/qemu $(MPYD_BOARDS)/mps2
-SRC_C += virt.c modhost.c semihosting.c flash.c
+SRC_C += virt.c modhost.c semihosting.c host_files.c
 CFLAGS_EXTRA += -I$(MPYD_BOARDS)/mps2 -DMP_CONFIGFILE='"$(MPYD_BOARDS)/qemu/mpconfigboard.h"'
 
 all:

@@ -214,26 +214,18 @@ def flip_in_package(bit):
     return tamper
 
 
-class Motherboard:
-    """MicroPython with the agent on a directory bus; slots are folders behind an emulated mux."""
+class EventProgram:
+    """A program that is told what to do on standard input and prints JSON objects, a line each: `events`, and answers."""
 
-    def __init__(self, folder, identity, **options):
-        self.folder = folder
-        self.bus = folder / "bus"
-        self.cache = folder / "cache"
-        self.bus.mkdir(parents=True, exist_ok=True)
-        self.identity = identity
-        self.options = options
+    process = None
+    patience_s = 20.0  # for an event, an answer, the end
+
+    def launch(self, command):
         self.events = []
         self.answers = queue.Queue()
-        self.process = None
-
-    def start(self):
-        arguments = dict(bus=str(self.bus), identity=str(self.identity), cache=str(self.cache), **self.options)
-        self.events = []
-        self.process = subprocess.Popen([MICROPYTHON, REPO / "tests/support/live/motherboard.py", json.dumps(arguments)],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.errors = []
+        self.process = subprocess.Popen(list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, text=True)
         self.readers = [threading.Thread(target=self._read, args=(self.process.stdout,), daemon=True),
                         threading.Thread(target=self._read_errors, args=(self.process.stderr,), daemon=True)]
         for reader in self.readers:
@@ -252,48 +244,85 @@ class Motherboard:
     def _read_errors(self, stream):
         self.errors.extend(stream)
 
+    def tell(self, *words):
+        self.process.stdin.write(" ".join(map(str, words)) + "\n")
+        self.process.stdin.flush()
+
     def stop(self):
+        """Lets it end in order; it says whether that went well."""
         if self.process:
             self.process.stdin.close()
-            code = self.process.wait(timeout=20)
-            for reader in self.readers:
-                reader.join(timeout=5)
-            self.process.stdout.close()
-            self.process.stderr.close()
-            self.process = None
+            code = self.close()
             if code != 0:
-                raise AssertionError(f"the motherboard ended with {code}\n{''.join(self.errors)}")
+                raise AssertionError(f"the motherboard ended with {code}\n{self._told()}")
+
+    def kill(self):
+        """As a power cut."""
+        self.process.kill()
+        self.close()
+
+    def close(self):
+        """Waits for the end and reads all that was said before it."""
+        code = self.process.wait(timeout=self.patience_s)
+        for reader in self.readers:
+            reader.join(timeout=5)
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            stream.close()
+        self.process = None
+        return code
+
+    def _told(self):
+        return f"events: {self.events}\n{''.join(self.errors)}"
+
+    def find(self, kind, slot=None, since=0, **values):
+        return [e for e in self.events[since:] if e["event"] == kind and slot in (None, e.get("slot"))
+                and all(e.get(name) == value for name, value in values.items())]
+
+    def count(self, kind, slot=None):
+        return len(self.find(kind, slot))
+
+    def wait_event(self, kind, slot=None, since=0, count=1, timeout_s=None, **values):
+        """The `count`-th event of this kind (for this slot, with these values), from the `since`-th event on."""
+        def found():
+            if self.process.poll() is not None:
+                raise AssertionError(f"the motherboard ended with {self.process.returncode}")
+            matching = self.find(kind, slot, since, **values)
+            return matching[count - 1] if len(matching) >= count else None
+
+        try:
+            return wait_for(kind, found, timeout_s or self.patience_s)
+        except AssertionError as failure:
+            raise AssertionError(f"{failure}\n{self._told()}") from None
+
+
+class Motherboard(EventProgram):
+    """MicroPython with the agent on a directory bus; slots are folders behind an emulated mux."""
+
+    def __init__(self, folder, identity, **options):
+        self.folder = folder
+        self.bus = folder / "bus"
+        self.cache = folder / "cache"
+        self.bus.mkdir(parents=True, exist_ok=True)
+        self.identity = identity
+        self.options = options
+
+    def start(self):
+        arguments = dict(bus=str(self.bus), identity=str(self.identity), cache=str(self.cache), **self.options)
+        return self.launch([MICROPYTHON, REPO / "tests/support/live/motherboard.py", json.dumps(arguments)])
 
     def ask(self, do, **fields):
         """Sends a command and returns the whole answer object."""
-        self.process.stdin.write(json.dumps(dict(do=do, **fields)) + "\n")
-        self.process.stdin.flush()
+        self.tell(json.dumps(dict(do=do, **fields)))
         try:
-            return self.answers.get(timeout=20)
+            return self.answers.get(timeout=self.patience_s)
         except queue.Empty:
-            raise AssertionError(f"no answer to {do}\n{''.join(self.errors)}") from None
+            raise AssertionError(f"no answer to {do}\n{self._told()}") from None
 
     def call(self, slot, method, *args):
         said = self.ask("call", slot=slot, method=method, args=args)
         if "answer" not in said:
             raise AssertionError(said)
         return said["answer"]
-
-    def wait_event(self, kind, slot=None, count=1, timeout_s=20.0):
-        """The `count`-th event of this kind (for this slot)."""
-        def found():
-            if self.process.poll() is not None:
-                raise AssertionError(f"the motherboard ended with {self.process.returncode}\n{''.join(self.errors)}")
-            matching = [e for e in self.events if e["event"] == kind and slot in (None, e["slot"])]
-            return matching[count - 1] if len(matching) >= count else None
-
-        try:
-            return wait_for(kind, found, timeout_s)
-        except AssertionError as failure:
-            raise AssertionError(f"{failure}\nevents: {self.events}\n{''.join(self.errors)}") from None
-
-    def count(self, kind, slot=None):
-        return sum(1 for e in self.events if e["event"] == kind and slot in (None, e["slot"]))
 
     def plug(self, slot, image, sensor_mdeg=None):
         """Adds a board: first its sensor, then, in one step, its EEPROM."""
