@@ -3,10 +3,11 @@
 namespace mpyd {
 namespace {
 
+// Pointers, for a microcontroller has all of them in its flash.
 struct Row {
   Errc code;
-  std::string_view name;
-  std::string_view text;
+  const char* name;
+  const char* text;
 };
 
 // clang-format off
@@ -55,6 +56,10 @@ constexpr Row kRows[] = {
     {Errc::forbidden,         "forbidden",         "the token does not allow it"},
     {Errc::invalid_argument,  "invalid_argument",  "an argument is not valid"},
     {Errc::too_many_requests, "too_many_requests", "too many requests"},
+    {Errc::changed,           "changed",           "it has changed since it was read"},
+    {Errc::key_reused,        "key_reused",        "another request has the same key"},
+    {Errc::in_progress,       "in_progress",       "the same request is being carried out"},
+    {Errc::not_ready,         "not_ready",         "the server is not fit to work"},
     {Errc::internal,          "internal",          "an internal error"},
 };
 // clang-format on

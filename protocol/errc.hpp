@@ -57,6 +57,10 @@ enum class Errc : std::uint16_t {
   forbidden = 103,
   invalid_argument = 104,
   too_many_requests = 105,
+  changed = 110,      // it is not what the request expected any more
+  key_reused = 111,   // another request has this Idempotency-Key
+  in_progress = 112,  // the same request is being carried out
+  not_ready = 113,    // the server is not fit to work
   internal = 127,
 };
 

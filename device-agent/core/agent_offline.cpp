@@ -30,8 +30,8 @@ void Agent::start_choose_local(unsigned index) {
     slot.decided_offline = false;  // next time: what the server said last must not be passed over
     return;
   }
-  if (kept) {
-    avoid_ = kept->avoid;
+  if (kept) avoid_ = kept->avoid;
+  if (kept && kept->is_for_board) {
     kept_choice_ = kept->package_digest;
     if (kept_choice_.is_zero())
       return refuse(index, kept->reason == Errc{} ? Errc::no_driver : kept->reason,

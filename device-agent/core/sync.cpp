@@ -287,11 +287,11 @@ Result<KeptAnswer> load_answer(Store& store, const Slot& slot, const Digest& aut
   MPYD_TRY(pb::decode(bytes, mpyd_v1_SavedAnswer_fields, m));
   MPYD_TRY(pb::check_format(m.format, 0));
   MPYD_TRY_ASSIGN(const Digest eeprom_digest, pb::fixed_or_zero<Digest>(m.eeprom_digest));
-  if (slot.identity.hardware_id.view() != m.hardware_id || slot.identity.revision != m.revision ||
-      slot.eeprom_digest != eeprom_digest ||
+  if (slot.identity.hardware_id.view() != m.hardware_id ||
       !same_bytes(pb::view_of(m.authority), authority.bytes()))
     return fail(Errc::not_found);
   KeptAnswer out;
+  out.is_for_board = slot.identity.revision == m.revision && slot.eeprom_digest == eeprom_digest;
   MPYD_TRY_ASSIGN(out.package_digest, pb::fixed_or_zero<Digest>(m.package_digest));
   out.package_bytes = m.package_bytes;
   out.reason = static_cast<Errc>(m.reason);

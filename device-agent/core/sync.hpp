@@ -115,12 +115,16 @@ Result<void> visit_slot_answers(Bytes message, SlotAnswerVisitor& visitor);
 Result<void> save_answer(Store& store, const SlotAnswer& answer, const Digest& authority,
                          MutableBytes buffer);  // io, limit
 struct KeptAnswer {
+  // Was it given for this very board? If not, only `avoid` counts: what is withdrawn is withdrawn
+  // for every board of the hardware ID, whatever lies on its EEPROM.
+  bool is_for_board = false;
   Digest package_digest;
   std::uint32_t package_bytes = 0;
   Errc reason{};
   InlineVector<Digest, 8> avoid;
 };
-// If it was given for exactly this board under this authority. Errors: not_found, io, malformed.
+// If it was given for a board of this hardware ID under this authority. Errors: not_found, io,
+// malformed.
 Result<KeptAnswer> load_answer(Store& store, const Slot& slot, const Digest& authority,
                                MutableBytes buffer);
 

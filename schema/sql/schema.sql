@@ -3,6 +3,7 @@
 -- Everything a server keeps. Plaintext and unsealed keys are never stored.
 
 -- needs_version: the oldest mpyd that may open this database, for the message of an older one.
+-- write_probe_unix_s: when it was last tried whether the database can be written to.
 -- device_server: HOST:PORT where devices find this server from now on.
 CREATE TABLE meta (
   name  TEXT NOT NULL PRIMARY KEY,
@@ -38,6 +39,7 @@ CREATE TABLE packages (
   key_block BLOB NOT NULL
 ) STRICT;
 
+-- deprecated: why people should take another one, in their words; empty: they need not.
 CREATE TABLE releases (
   id             INTEGER NOT NULL PRIMARY KEY,
   hardware_id    TEXT NOT NULL,
@@ -47,6 +49,7 @@ CREATE TABLE releases (
   revision_min   INTEGER NOT NULL,
   revision_max   INTEGER NOT NULL,
   created_unix_s INTEGER NOT NULL,
+  deprecated     TEXT NOT NULL DEFAULT '',
   UNIQUE (hardware_id, release),
   UNIQUE (hardware_id, version)
 ) STRICT;
@@ -123,6 +126,15 @@ CREATE TABLE device_slots (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX device_slots_serial ON device_slots (hardware_id, serial) WHERE length(serial) > 0;
 
+-- Releases that one motherboard gets for a hardware ID, and no other.
+CREATE TABLE device_pins (
+  device_id    TEXT NOT NULL REFERENCES devices (id),
+  hardware_id  TEXT NOT NULL,
+  release      INTEGER NOT NULL,
+  since_unix_s INTEGER NOT NULL,
+  PRIMARY KEY (device_id, hardware_id)
+) STRICT, WITHOUT ROWID;
+
 -- Which alarms of one serial in two places are in the audit log; none is older than a day for long.
 CREATE TABLE clone_alarms (
   hardware_id TEXT NOT NULL,
@@ -135,7 +147,8 @@ CREATE INDEX clone_alarms_time ON clone_alarms (time_unix_s);
 
 -- hash: SHA-256 of the token, which is stored nowhere. scopes: names separated by blanks.
 -- uses_max: how many uses the token is good for, 0: any number. needs_approval: a device it enrols
--- waits for the operator.
+-- waits for the operator. hardware: patterns of the hardware IDs it is limited to, separated by
+-- blanks (server/domain/hardware_reach.hpp); empty: it is not.
 CREATE TABLE tokens (
   hash             BLOB NOT NULL PRIMARY KEY CHECK (length(hash) = 32),
   name             TEXT NOT NULL UNIQUE,
@@ -145,17 +158,21 @@ CREATE TABLE tokens (
   last_used_unix_s INTEGER NOT NULL DEFAULT 0,
   uses_max         INTEGER NOT NULL DEFAULT 0,
   uses             INTEGER NOT NULL DEFAULT 0,
-  needs_approval   INTEGER NOT NULL DEFAULT 0
+  needs_approval   INTEGER NOT NULL DEFAULT 0,
+  hardware         TEXT NOT NULL DEFAULT ''
 ) STRICT, WITHOUT ROWID;
 
--- Only ever appended to. detail: a JSON object.
+-- Only ever appended to, numbered without gaps. detail: a JSON object. previous: the hash of the row
+-- before, 32 zero bytes in the first; hash: this row's, by the rule of schema/audit.md.
 CREATE TABLE audit (
   id          INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
   time_unix_s INTEGER NOT NULL,
   actor       TEXT NOT NULL,
   action      TEXT NOT NULL,
   subject     TEXT NOT NULL,
-  detail      TEXT NOT NULL
+  detail      TEXT NOT NULL,
+  previous    BLOB NOT NULL DEFAULT x'',
+  hash        BLOB NOT NULL DEFAULT x''
 ) STRICT;
 
 -- Keys that every enrolled device gets. sealed_secret: nonce | secretbox under a key made from the
@@ -174,3 +191,18 @@ CREATE TABLE fleet_key_blocks (
   generation INTEGER NOT NULL REFERENCES fleet_keys (generation),
   key_block  BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- What was answered to a POST with an Idempotency-Key, for whoever repeats it within a day. token: the
+-- bearer's hash. request: SHA-256 over method, target and body. status 0: it was carried out, but the
+-- answer is not kept: it held a secret, was too long, or the server was stopped before.
+CREATE TABLE answered_requests (
+  token        BLOB NOT NULL CHECK (length(token) = 32),
+  key          TEXT NOT NULL,
+  request      BLOB NOT NULL CHECK (length(request) = 32),
+  time_unix_s  INTEGER NOT NULL,
+  status       INTEGER NOT NULL,
+  content_type TEXT NOT NULL,
+  body         BLOB NOT NULL,
+  PRIMARY KEY (token, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX answered_requests_time ON answered_requests (time_unix_s);

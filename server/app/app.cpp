@@ -1,19 +1,23 @@
 #include "server/app/app.hpp"
 
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 #include <unistd.h>
 #include <algorithm>
 #include <boost/json.hpp>
+#include <chrono>
 
 #include "server/app/data_dir.hpp"
+#include "server/app/database_copy.hpp"
+#include "server/app/housekeeper.hpp"
 #include "server/app/server_key_files.hpp"
+#include "server/app/upgrade.hpp"
 #include "server/http/routes.hpp"
 #include "server/http/server.hpp"
 #include "server/storage/sqlite/sqlite_store.hpp"
 #include "server/util/build_version.hpp"
 #include "server/util/file.hpp"
+#include "server/util/log.hpp"
 
 namespace mpyd::server {
 namespace {
@@ -29,7 +33,7 @@ void log_rewrap(std::uint64_t done, std::uint64_t total) {
 class App {
  public:
   App(std::unique_ptr<Store> store, ExchangeKeyPair server_key, const std::string& data_dir)
-      : store_(std::move(store)),
+      : store_(std::make_unique<JoinableStore>(std::move(store))),
         server_keys_(std::move(server_key)),
         key_files_(data_dir),
         trust_(*store_, clock_),
@@ -41,13 +45,29 @@ class App {
         devices_(*store_, clock_),
         tokens_(*store_, clock_),
         audit_(*store_),
-        health_(*store_),
+        census_(*store_),
+        maintenance_(*store_, clock_),
+        health_({.store = *store_,
+                 .trust = trust_,
+                 .server_keys = server_keys_,
+                 .clock = clock_,
+                 .data_dir = data_dir,
+                 .database = database_path(data_dir),
+                 .last_backup = last_backup_path(data_dir)}),
+        requests_(*store_, clock_),
+        catalog_(*store_, trust_),
+        inventory_(*store_, clock_),
         fleet_keys_(*store_, server_keys_, clock_),
         place_(*store_, clock_),
         sync_(*store_, trust_, resolve_, server_keys_, fleet_keys_, place_, clock_),
-        device_application_(http::make_device_application(
-            {.sync = sync_, .trust = trust_, .releases = releases_, .health = health_})),
-        admin_application_(http::make_admin_application({.trust = trust_,
+        device_application_(http::make_device_application({.sync = sync_,
+                                                           .trust = trust_,
+                                                           .releases = releases_,
+                                                           .health = health_,
+                                                           .metrics = metrics_})),
+        admin_application_(http::make_admin_application({.store = *store_,
+                                                         .requests = requests_,
+                                                         .trust = trust_,
                                                          .publish = publish_,
                                                          .releases = releases_,
                                                          .devices = devices_,
@@ -58,7 +78,12 @@ class App {
                                                          .fleet_keys = fleet_keys_,
                                                          .place = place_,
                                                          .server_keys = server_keys_,
-                                                         .rotation = rotation_})) {}
+                                                         .rotation = rotation_,
+                                                         .catalog = catalog_,
+                                                         .inventory = inventory_,
+                                                         .census = census_,
+                                                         .maintenance = maintenance_,
+                                                         .metrics = metrics_})) {}
 
   Result<void> load() {
     MPYD_TRY(trust_.load());
@@ -67,12 +92,14 @@ class App {
     return place_.load();
   }
 
+  HealthService& health() { return health_; }
+  MaintenanceService& maintenance() { return maintenance_; }
   const http::Application& device_application() const { return *device_application_; }
   const http::Application& admin_application() const { return *admin_application_; }
 
  private:
   SystemClock clock_;
-  std::unique_ptr<Store> store_;
+  std::unique_ptr<JoinableStore> store_;
   ServerKeys server_keys_;
   DataDirKeyFiles key_files_;
   TrustService trust_;
@@ -83,10 +110,16 @@ class App {
   DeviceService devices_;
   TokenService tokens_;
   AuditService audit_;
+  CensusService census_;
+  MaintenanceService maintenance_;
   HealthService health_;
+  RequestMemory requests_;
+  CatalogService catalog_;
+  InventoryService inventory_;
   FleetKeys fleet_keys_;
   ServerPlace place_;
   SyncService sync_;
+  http::Metrics metrics_;
   std::unique_ptr<http::Application> device_application_;
   std::unique_ptr<http::Application> admin_application_;
 };
@@ -104,20 +137,46 @@ Result<void> check_exposure(const ServeConfig& config) {
 
 Result<FileLock> lock_data(const std::string& data_dir) {
   if (::access(database_path(data_dir).c_str(), F_OK) != 0)
-    return fail(Errc::not_found,
-                data_dir + " is not a data directory; make one: mpyd init --data DIR --keys DIR2");
+    return fail(Errc::not_found, data_dir +
+                                     " is not a data directory; make one: mpyd init --data " +
+                                     data_dir + " --keys DIR2, or unpack a backup: mpyd restore");
+  MPYD_TRY(check_directory(data_dir, 0700));
   auto lock = FileLock::acquire(lock_path(data_dir));
   if (!lock && lock.error().code == Errc::conflict)
     return fail(Errc::conflict, "another mpyd runs on " + data_dir + "; " +
-                                    serve_info_path(data_dir) + " says where");
+                                    serve_info_path(data_dir) +
+                                    " says where; end it first, or name another --data");
   return lock;
 }
 
-void log_to_stderr() {
-  auto logger = spdlog::stderr_logger_mt("mpyd");
-  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
-  logger->flush_on(spdlog::level::info);
-  spdlog::set_default_logger(std::move(logger));
+Result<void> start_log(const ServeConfig& config) {
+  if (config.log_format != "text" && config.log_format != "json")
+    return fail(Errc::invalid_argument, "the log's format is text or json");
+  const auto level = spdlog::level::from_str(config.log_level);
+  // from_str() takes what it does not know for off.
+  if (level == spdlog::level::off)
+    return fail(Errc::invalid_argument, "the log's level is debug, info, warn or error");
+  log_to_stderr(config.log_format == "json" ? LogFormat::json : LogFormat::text, level);
+  return {};
+}
+
+// An upgrade of the schema has no way back but the copy that this makes.
+Result<void> keep_old_schema(const std::string& data_dir) {
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point said = Clock::now();
+  const auto progress = [&](std::uint64_t done, std::uint64_t total) {
+    if (Clock::now() - said < std::chrono::seconds(1)) return;
+    said = Clock::now();
+    spdlog::info("copying the database before it is upgraded: {} of {} pages", done, total);
+  };
+  MPYD_TRY_ASSIGN(const auto upgrade, copy_before_upgrade(data_dir, progress));
+  if (upgrade)
+    spdlog::warn(
+        "the database is upgraded from schema {} to {}; as it was it stays in {}, for the mpyd "
+        "that "
+        "made it; remove it when you do not want to go back",
+        upgrade->from, upgrade->to, upgrade->copy);
+  return {};
 }
 
 // Says where the daemon listens, for scripts; gone when it is.
@@ -164,10 +223,13 @@ unsigned device_places(const ServeConfig& config) {
 }  // namespace
 
 Result<void> serve(const ServeConfig& config) {
-  log_to_stderr();
+  MPYD_TRY(start_log(config));
   MPYD_TRY(check_exposure(config));
   MPYD_TRY_ASSIGN(const FileLock lock, lock_data(config.data_dir));
   remove_unfinished_files(config.data_dir);
+  remove_unfinished_upgrades(config.data_dir);
+  remove_left_copies(config.data_dir);
+  MPYD_TRY(keep_old_schema(config.data_dir));
   MPYD_TRY_ASSIGN(auto store, sqlite::SqliteStore::open(database_path(config.data_dir)));
   MPYD_TRY_ASSIGN(auto server_key, load_exchange_key(server_key_path(config.data_dir)));
   App app(std::move(store), std::move(server_key), config.data_dir);
@@ -191,6 +253,8 @@ Result<void> serve(const ServeConfig& config) {
                   ServeInfo::write(serve_info_path(config.data_dir), listen, admin_listen));
   spdlog::info("mpyd {} serves {}: devices on {}, administration on {}", build_version(),
                config.data_dir, listen, admin_listen);
+  server.on_drain([&app] { app.health().begin_shutdown(); });
+  const Housekeeper housekeeper(app.maintenance(), app.health());
   server.run();
   spdlog::info("stopped");
   return {};

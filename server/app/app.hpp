@@ -22,7 +22,9 @@ struct ServeConfig {
   // Bodies and answers in memory at once, of each listener.
   std::size_t device_held_bytes_max = std::size_t{64} << 20;
   std::size_t admin_held_bytes_max = std::size_t{192} << 20;
-  unsigned slow_threads = 2;  // for publishing and administration
+  unsigned slow_threads = 2;        // for publishing and administration
+  std::string log_format = "text";  // or json
+  std::string log_level = "info";   // debug, info, warn or error
 };
 
 // Runs until SIGTERM or SIGINT, then lets requests in flight finish (at most ten seconds) and

@@ -8,6 +8,7 @@ std::string next_server_key_path(const std::string& data_dir) {
   return server_key_path(data_dir) + ".next";
 }
 std::string serve_info_path(const std::string& data_dir) { return data_dir + "/serve.json"; }
+std::string last_backup_path(const std::string& data_dir) { return data_dir + "/last-backup"; }
 std::string lock_path(const std::string& data_dir) { return data_dir + "/lock"; }
 
 }  // namespace mpyd::server

@@ -10,6 +10,8 @@ std::string server_key_path(const std::string& data_dir);
 // The server's next key, until a root names it.
 std::string next_server_key_path(const std::string& data_dir);
 std::string serve_info_path(const std::string& data_dir);
+// When the last backup was made; mpyd backup writes it, /metrics tells it.
+std::string last_backup_path(const std::string& data_dir);
 std::string lock_path(const std::string& data_dir);
 
 }  // namespace mpyd::server

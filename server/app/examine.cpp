@@ -100,6 +100,20 @@ class NoTraces {
 
 }  // namespace
 
+Result<void> check_database(const std::string& database) {
+  const NoTraces traces(database);
+  MPYD_TRY_ASSIGN(const auto connection, Connection::open(database, sqlite::OpenMode::read_only));
+  MPYD_TRY(sqlite::schema_version(*connection));
+  return with_context(check_whole(*connection), "the database is damaged");
+}
+
+Result<ExchangeKey> named_server_key(const std::string& database) {
+  const NoTraces traces(database);
+  MPYD_TRY_ASSIGN(const auto connection, Connection::open(database, sqlite::OpenMode::read_only));
+  MPYD_TRY_ASSIGN(const auto trust, load_trust(*connection));
+  return trust->root().server_key;
+}
+
 Result<void> examine_backup(const std::string& database, const std::string& key_file) {
   MPYD_TRY(load_exchange_key(key_file));
   const NoTraces traces(database);

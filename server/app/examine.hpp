@@ -31,6 +31,14 @@ struct DataFacts {
 
 DataFacts examine_data(const std::string& data_dir);
 
+// Is the database whole, and ours? Errors: those of sqlite::schema_version, malformed (what PRAGMA
+// quick_check found), io.
+Result<void> check_database(const std::string& database);
+
+// The server's key, as the newest root in this database names it. Errors: malformed and others of
+// loading trust documents, io.
+Result<ExchangeKey> named_server_key(const std::string& database);
+
 // Would a server start on this copy of a database with this file as its server.key? Nothing that
 // SQLite makes beside the copy is left there. Errors: io (the copy cannot be examined), those of
 // load_exchange_key, invalid_argument (another key than the newest root names), those of loading

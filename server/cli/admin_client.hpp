@@ -16,29 +16,51 @@ struct ServerOptions {
   std::string ca_file;     // --ca-file, MPYD_CA_FILE
 };
 
+// The token that the options name: of their file, else MPYD_TOKEN. Errors: as AdminClient::open.
+Outcome<std::string> read_token(const ServerOptions& options);
+
+// Of a list that is gathered from its pages; whoever has more asks for less at once.
+inline constexpr std::size_t kListedRowsMax = 1'000'000;
+
 class AdminClient {
  public:
   // Errors: invalid_argument, unauthorised (no token), not_found or io (token file), forbidden (a
   // token file that others may read).
   static Outcome<AdminClient> open(const ServerOptions& options,
                                    unsigned answer_timeout_ms = 60'000);
+  // With this token, whatever the options say of one. Errors: invalid_argument.
+  static Outcome<AdminClient> open_with(const ServerOptions& options, std::string token,
+                                        unsigned answer_timeout_ms = 60'000);
 
   // The methods below return the answer's JSON object (empty for 204). Errors: those of
   // Client::send, and the problem's code; its detail and hint become the message and the hint.
   Outcome<boost::json::object> get(const std::string& target) const;
+  // A list, page by page, as one object: `rows` names its array. At most `rows_max` rows.
+  Outcome<boost::json::object> get_all(const std::string& target, std::string_view rows,
+                                       std::size_t rows_max = kListedRowsMax) const;
   Outcome<boost::json::object> post(const std::string& target,
                                     const boost::json::object& body) const;
   Outcome<boost::json::object> put(const std::string& target,
                                    const boost::json::object& body) const;
   Outcome<boost::json::object> remove(const std::string& target) const;
+  // With an Idempotency-Key: sent again, it is carried out once.
   Outcome<boost::json::object> post_bytes(const std::string& target,
-                                          const std::string& content_type, Bytes body) const;
+                                          const std::string& content_type, Bytes body,
+                                          const std::string& idempotency_key) const;
+
+  // What is no JSON, such as packages.
+  Outcome<ByteVector> get_bytes(const std::string& target) const;
 
   const std::string& url() const { return client_.url(); }
 
  private:
   explicit AdminClient(http::Client client, std::string token)
       : client_(std::move(client)), token_(std::move(token)) {}
+  struct Answer {
+    boost::json::object object;
+    std::string next;  // target of the next page; empty: this is the last
+  };
+  Outcome<Answer> ask(http::ClientRequest request) const;
   Outcome<boost::json::object> send(http::ClientRequest request) const;
   Outcome<boost::json::object> send_json(const char* method, const std::string& target,
                                          const boost::json::object& body) const;
@@ -46,6 +68,9 @@ class AdminClient {
   http::Client client_;
   std::string token_;  // secret
 };
+
+// Rows of one page when all are wanted.
+inline constexpr const char* kListPage = "1000";
 
 // `?a=1&b=x%20y` of the pairs whose value is not empty; empty if none is.
 std::string query_of(std::initializer_list<std::pair<const char*, std::string>> fields);

@@ -1,6 +1,10 @@
 // mpyd audit: who did what.
+#include <algorithm>
+#include <ctime>
+
 #include "server/cli/commands.hpp"
 #include "server/cli/json_fields.hpp"
+#include "server/cli/token_request.hpp"
 
 namespace mpyd::server::cli {
 
@@ -26,19 +30,34 @@ std::string detail_text(const json::object& event) {
 }  // namespace
 
 Outcome<void> run_audit(const AuditOptions& options, const Output& out) {
+  std::uint64_t since = 0;
+  if (!options.since.empty()) {
+    MPYD_TRY_ASSIGN(const std::uint64_t seconds, parse_duration(options.since));
+    const auto now = static_cast<std::uint64_t>(std::time(nullptr));
+    since = now - std::min(seconds, now);
+  }
   MPYD_TRY_ASSIGN(const AdminClient client, AdminClient::open(options.server));
   MPYD_TRY_ASSIGN(
-      const boost::json::object answer,
+      json::object answer,
       client.get("/v1/admin/audit" +
                  query_of({{"limit", std::to_string(options.limit)},
                            {"order", options.after == 0 ? "newest" : ""},
-                           {"after", options.after == 0 ? "" : std::to_string(options.after)}})));
+                           {"after", options.after == 0 ? "" : std::to_string(options.after)},
+                           {"actor", options.actor},
+                           {"action", options.action},
+                           {"since", options.since.empty() ? "" : std::to_string(since)}})));
   MPYD_TRY_ASSIGN(const auto events, object_list(answer, "events"));
   std::vector<std::vector<std::string>> rows = {{"NUMBER", "TIME", "WHO", "WHAT", "ON", "DETAIL"}};
   for (const boost::json::object& event : events)
     rows.push_back({shown(event, "id"), shown_time(event, "time_unix_s"), shown(event, "actor"),
                     shown(event, "action"), shown(event, "subject"), detail_text(event)});
-  out.result(answer, format_table(rows));
+  MPYD_TRY_ASSIGN(const json::object chain, client.get("/v1/admin/audit/chain?limit=0"));
+  MPYD_TRY_ASSIGN(const std::string head, text_field(chain, "head"));
+  answer["head"] = head;
+  out.result(answer, format_list(rows,
+                                 "no row of the log matches; mpyd audit without a filter "
+                                 "shows what there is"));
+  out.say("head " + head);
   return {};
 }
 

@@ -10,6 +10,7 @@
 #include "server/app/app.hpp"
 #include "server/cli/admin_client.hpp"
 #include "server/cli/output.hpp"
+#include "server/cli/settings.hpp"
 
 namespace mpyd::server::cli {
 
@@ -159,10 +160,11 @@ struct TrustImportOptions {
 Outcome<void> run_trust_import(const TrustImportOptions& options, const Output& out);
 
 struct DoctorOptions {
-  std::string data_dir;     // empty: not looked at
-  std::string keys_dir;     // empty: not looked at
-  std::string backups_dir;  // empty: the data directory and beside it
-  ServerOptions server;     // its address empty: not asked
+  std::string data_dir;         // empty: not looked at
+  std::string keys_dir;         // empty: not looked at
+  std::string backups_dir;      // empty: the data directory and beside it
+  ServerOptions server;         // its address empty: not asked
+  bool is_server_named = true;  // on the command line; else a root must be there to ask it
   std::string root_file;
 };
 Outcome<void> run_doctor(const DoctorOptions& options, const Output& out);
@@ -171,9 +173,11 @@ struct TokenCreateOptions {
   ServerOptions server;
   std::string name;
   std::vector<std::string> scopes;
-  std::string expires;     // 30d, 12h ...; empty: never
-  std::uint32_t uses = 0;  // 0: any number
-  bool approve = false;    // devices it enrols wait for the operator
+  std::string expires;                     // 30d, 12h ...; empty: never
+  std::uint32_t uses = 0;                  // 0: any number
+  bool approve = false;                    // devices it enrols wait for the operator
+  std::vector<std::string> hardware = {};  // patterns it may publish; empty: any
+  std::string out_file = {};               // empty: the token is printed
 };
 Outcome<void> run_token_create(const TokenCreateOptions& options, const Output& out);
 Outcome<void> run_token_list(const ServerOptions& options, const Output& out);
@@ -293,6 +297,14 @@ struct DeviceOptions {
 struct DeviceListOptions {
   ServerOptions server;
   bool waiting = false;  // only those that wait for approval
+  // Only those with ...; empty: any.
+  std::string state;
+  std::string name;         // its start
+  std::string token;        // that enrolled it
+  std::string hardware_id;  // of a board that is plugged in
+  std::string unseen;       // for how long at least
+  bool trouble = false;
+  std::string sort;
 };
 Outcome<void> run_device_list(const DeviceListOptions& options, const Output& out);
 Outcome<void> run_device_show(const DeviceOptions& options, const Output& out);
@@ -321,6 +333,15 @@ struct DeviceMoveOptions {
   std::string to;  // HOST:PORT; empty: show
   bool cancel = false;
 };
+struct DevicePinOptions {
+  ServerOptions server;
+  std::string id;
+  std::string hardware_id;
+  std::uint32_t release = 0;  // 0: by its version
+  std::string version;
+};
+Outcome<void> run_device_pin(const DevicePinOptions& options, const Output& out);
+Outcome<void> run_device_unpin(const DevicePinOptions& options, const Output& out);
 Outcome<void> run_device_move(const DeviceMoveOptions& options, const Output& out);
 
 struct FleetKeyOptions {
@@ -334,6 +355,8 @@ struct ReleaseListOptions {
   ServerOptions server;
   std::string hardware_id;
   std::string driver_name;
+  bool yanked = false;
+  bool deprecated = false;
 };
 Outcome<void> run_release_list(const ReleaseListOptions& options, const Output& out);
 struct ReleaseYankOptions {
@@ -344,13 +367,57 @@ struct ReleaseYankOptions {
 };
 Outcome<void> run_release_yank(const ReleaseYankOptions& options, const Output& out);
 Outcome<void> run_release_unyank(const ReleaseYankOptions& options, const Output& out);
+struct ReleaseDeprecateOptions {
+  ServerOptions server;
+  std::string hardware_id;
+  std::string version;
+  std::string message;  // what people should do instead
+  bool undo = false;
+};
+Outcome<void> run_release_deprecate(const ReleaseDeprecateOptions& options, const Output& out);
+struct InventoryOptions {
+  ServerOptions server;
+  std::string hardware_id;
+  std::string device;
+  std::string error;
+  std::string state;
+};
+Outcome<void> run_inventory(const InventoryOptions& options, const Output& out);
+Outcome<void> run_stats(const ServerOptions& options, const Output& out);
+
+// What is published, to look at and to take away.
+struct SearchOptions {
+  ServerOptions server;
+  std::string text;  // empty: everything
+};
+Outcome<void> run_search(const SearchOptions& options, const Output& out);
+struct InfoOptions {
+  ServerOptions server;
+  std::string name;       // NAME or HARDWARE_ID, @VERSION
+  std::string root_file;  // empty: policy as the server tells it
+};
+Outcome<void> run_info(const InfoOptions& options, const Output& out);
+struct DiffOptions {
+  ServerOptions server;
+  std::string a;  // a file, or NAME@VERSION
+  std::string b;
+};
+Outcome<void> run_diff(const DiffOptions& options, const Output& out);
+struct PullOptions {
+  ServerOptions server;
+  std::string name;               // NAME or HARDWARE_ID, @VERSION, or a digest
+  std::vector<std::string> abis;  // empty: all
+  std::string root_file;
+  std::string out_dir = ".";
+};
+Outcome<void> run_pull(const PullOptions& options, const Output& out);
 
 struct ExplainOptions {
   ServerOptions server;
   std::string device;
   std::string abi;
   std::string hardware_id;
-  std::uint32_t revision = 0;
+  std::string revision;  // empty: as the device reports it, otherwise 0
 };
 Outcome<void> run_explain(const ExplainOptions& options, const Output& out);
 
@@ -358,7 +425,40 @@ struct AuditOptions {
   ServerOptions server;
   std::uint32_t limit = 50;
   std::uint64_t after = 0;
+  std::string actor;
+  std::string action;
+  std::string since;     // how long ago
+  std::string data_dir;  // of verify and head: read instead of asking the server; empty: ask
+  std::string head;      // of verify: NUMBER:HASH, noted earlier; empty: none
 };
 Outcome<void> run_audit(const AuditOptions& options, const Output& out);
+Outcome<void> run_audit_verify(const AuditOptions& options, const Output& out);
+Outcome<void> run_audit_head(const AuditOptions& options, const Output& out);
+
+struct BackupOptions {
+  std::string data_dir;
+  std::string out_file;
+  std::string passphrase_file;
+  bool without_keys = false;
+};
+Outcome<void> run_backup(const BackupOptions& options, const Output& out);
+struct RestoreOptions {
+  std::string file;
+  std::string data_dir;
+  std::string passphrase_file;
+  std::string server_key;  // of a backup without keys
+};
+Outcome<void> run_restore(const RestoreOptions& options, const Output& out);
+
+// Profiles of the user's configuration file. `profile` is its name, there or not.
+struct LoginOptions {
+  ServerOptions server;
+  std::string profile;
+};
+Outcome<void> run_login(const LoginOptions& options, const Output& out);
+Outcome<void> run_logout(const std::string& profile, const Output& out);
+// `profile`: empty: none is in use.
+Outcome<void> run_whoami(const ServerOptions& options, const std::string& profile,
+                         const std::vector<Setting>& settings, const Output& out);
 
 }  // namespace mpyd::server::cli

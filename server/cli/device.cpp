@@ -1,11 +1,13 @@
 // mpyd device: enrolled motherboards. device_provision.cpp makes them.
 #include <boost/json/array.hpp>
+#include <ctime>
 
 #include "server/cli/clone_text.hpp"
 #include "server/cli/commands.hpp"
 #include "server/cli/device_find.hpp"
 #include "server/cli/host_port.hpp"
 #include "server/cli/json_fields.hpp"
+#include "server/cli/token_request.hpp"
 
 namespace mpyd::server::cli {
 namespace {
@@ -40,10 +42,25 @@ std::string error_text(const json::object& board) {
 }  // namespace
 
 Outcome<void> run_device_list(const DeviceListOptions& options, const Output& out) {
+  std::uint64_t unseen_since = 0;
+  if (!options.unseen.empty()) {
+    MPYD_TRY_ASSIGN(const std::uint64_t seconds, parse_duration(options.unseen));
+    unseen_since = static_cast<std::uint64_t>(std::time(nullptr)) - seconds;
+  }
   MPYD_TRY_ASSIGN(const AdminClient client, AdminClient::open(options.server));
   MPYD_TRY_ASSIGN(
       const json::object answer,
-      client.get("/v1/admin/devices" + query_of({{"state", options.waiting ? "waiting" : ""}})));
+      client.get_all(
+          "/v1/admin/devices" +
+              query_of({{"state", options.waiting ? "waiting" : options.state},
+                        {"name_prefix", options.name},
+                        {"token", options.token},
+                        {"hardware_id", options.hardware_id},
+                        {"trouble", options.trouble ? "1" : ""},
+                        {"seen_before", options.unseen.empty() ? "" : std::to_string(unseen_since)},
+                        {"sort", options.sort},
+                        {"limit", kListPage}}),
+          "devices"));
   MPYD_TRY_ASSIGN(const auto devices, object_list(answer, "devices"));
   std::vector<std::vector<std::string>> rows = {
       {"ID", "NAME", "TOKEN", "ABI", "LAST SEEN", "STATE", "TROUBLE"}};
@@ -51,7 +68,7 @@ Outcome<void> run_device_list(const DeviceListOptions& options, const Output& ou
     rows.push_back({shown(device, "id"), shown(device, "name"), shown(device, "token_name"),
                     shown(device, "abi"), shown_time(device, "last_seen_unix_s"),
                     shown(device, "state"), shown(device, "trouble")});
-  out.result(answer, format_table(rows));
+  out.result(answer, format_list(rows, "no device matches"));
   return {};
 }
 
@@ -70,7 +87,12 @@ Outcome<void> run_device_show(const DeviceOptions& options, const Output& out) {
                     shown(board, "loaded_digest")});
     clones += clones_text(board);
   }
-  out.result(answer, boards.empty() ? text : text + "\n" + format_table(rows) + clones);
+  MPYD_TRY_ASSIGN(const auto pins, object_list(answer, "pins"));
+  std::string pinned;
+  for (const json::object& pin : pins)
+    pinned += "pinned: " + shown(pin, "hardware_id") + " to release " + shown(pin, "release") +
+              " (since " + shown_time(pin, "since_unix_s") + ")\n";
+  out.result(answer, (boards.empty() ? text : text + "\n" + format_table(rows) + clones) + pinned);
   return {};
 }
 
@@ -96,7 +118,8 @@ Outcome<void> run_device_approve(const DeviceApproveOptions& options, const Outp
     ids.push_back(std::move(id));
   }
   if (options.all) {
-    MPYD_TRY_ASSIGN(const json::object answer, client.get("/v1/admin/devices?state=waiting"));
+    MPYD_TRY_ASSIGN(const json::object answer,
+                    client.get_all("/v1/admin/devices?state=waiting&limit=1000", "devices"));
     MPYD_TRY_ASSIGN(const auto waiting, object_list(answer, "devices"));
     for (const json::object& device : waiting) {
       ids.push_back(shown(device, "id"));
@@ -132,7 +155,8 @@ Outcome<void> run_device_try_again(const DeviceTryAgainOptions& options, const O
   MPYD_TRY_ASSIGN(const std::string id, find_device(client, options.id));
   MPYD_TRY_ASSIGN(
       json::object answer,
-      client.post(path_of(id) + "/slots/" + std::to_string(options.slot) + "/try-again", {}));
+      advise(client.post(path_of(id) + "/slots/" + std::to_string(options.slot) + "/try-again", {}),
+             Errc::conflict, "mpyd device show " + options.id + " tells what its slots report"));
   answer["id"] = id;
   answer["slot"] = options.slot;
   out.result(answer,

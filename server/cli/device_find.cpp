@@ -18,9 +18,11 @@ bool is_id(std::string_view text) {
          text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
-bool is_meant(const json::object& device, const std::string& text) {
-  return shown(device, "name") == text ||
-         (text.size() >= kPrefixDigitsMin && shown(device, "id").starts_with(text));
+Outcome<std::vector<json::object>> devices_where(
+    const AdminClient& client, std::initializer_list<std::pair<const char*, std::string>> filter) {
+  MPYD_TRY_ASSIGN(const json::object answer,
+                  client.get_all("/v1/admin/devices" + query_of(filter), "devices"));
+  return object_list(answer, "devices");
 }
 
 bool is_out(const json::object& device) { return shown(device, "revoked") == "true"; }
@@ -43,9 +45,12 @@ std::string names_of(const std::vector<json::object>& devices) {
 Outcome<std::string> find_device(const AdminClient& client, const std::string& text) {
   // Asked for as it is: the server says whether there is one.
   if (is_id(text)) return text;
-  MPYD_TRY_ASSIGN(const json::object answer, client.get("/v1/admin/devices"));
-  MPYD_TRY_ASSIGN(auto devices, object_list(answer, "devices"));
-  std::erase_if(devices, [&](const json::object& device) { return !is_meant(device, text); });
+  MPYD_TRY_ASSIGN(auto devices, devices_where(client, {{"name", text}}));
+  if (text.size() >= kPrefixDigitsMin) {
+    MPYD_TRY_ASSIGN(auto others, devices_where(client, {{"id_prefix", text}}));
+    std::erase_if(others, [&](const json::object& each) { return shown(each, "name") == text; });
+    std::ranges::move(others, std::back_inserter(devices));
+  }
   if (std::ranges::count_if(devices, is_out) + 1 == static_cast<std::ptrdiff_t>(devices.size()))
     std::erase_if(devices, is_out);
   if (devices.empty())

@@ -164,6 +164,10 @@ Outcome<void> run_device_provision(const DeviceProvisionOptions& options, const 
   MPYD_TRY(parse_host_port(options.device_server));
   MPYD_TRY_ASSIGN(const ByteVector pinned, load_root(options.root_file));
   MPYD_TRY_ASSIGN(const AdminClient client, AdminClient::open(options.server));
+  if (client.url().ends_with("://" + options.device_server))
+    return failure(Errc::invalid_argument,
+                   options.device_server + " is the admin listener; no device is answered there",
+                   "the one for devices is at port 8780 unless mpyd serve --listen says otherwise");
   MPYD_TRY_ASSIGN(const TrustView trust, fetch_trust(client, pinned));
   MPYD_TRY(require_certified_server(client, trust.root));
   MPYD_TRY_ASSIGN(v1::Identity identity, make_identity(options, trust, pinned));

@@ -1,6 +1,5 @@
 // mpyd doctor: what is wrong with an installation, why it matters, and what mends it.
 #include <boost/json/array.hpp>
-#include <cstdlib>
 #include <ctime>
 #include <filesystem>
 
@@ -55,11 +54,6 @@ std::string root_file_of(const DoctorOptions& options) {
   return std::filesystem::is_regular_file(beside, ec) ? beside : std::string();
 }
 
-bool is_from_environment(const std::string& server) {
-  const char* value = std::getenv("MPYD_SERVER");
-  return value != nullptr && server == value;
-}
-
 // What does not answer is a finding like any other: the rest of the report stands.
 Documents look_at_server(const ServerOptions& server, const std::string& root_file,
                          Examination& done) {
@@ -83,7 +77,7 @@ Outcome<void> run_doctor(const DoctorOptions& options, const Output& out) {
   const std::string root_file = root_file_of(options);
   bool asks_server = !options.server.server.empty();
   const bool lacks_root = asks_server && root_file.empty();
-  if (lacks_root && is_from_environment(options.server.server))
+  if (lacks_root && !options.is_server_named)
     asks_server = false;
   else if (lacks_root)
     return failure(Errc::invalid_argument, "--server needs --root, the root document to trust");
@@ -107,7 +101,7 @@ Outcome<void> run_doctor(const DoctorOptions& options, const Output& out) {
     check_backups(backup_folders(options), options.data_dir, done);
   if (lacks_root)
     done.looked_at.push_back("not at " + options.server.server +
-                             " (MPYD_SERVER): --root FILE names the root to trust it by");
+                             ": --root FILE names the root to trust it by");
   if (asks_server) {
     Documents served = look_at_server(options.server, root_file, done);
     if (documents.roots.empty()) documents = std::move(served);

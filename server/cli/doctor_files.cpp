@@ -7,6 +7,7 @@
 #include "server/app/data_dir.hpp"
 #include "server/app/examine.hpp"
 #include "server/app/server_key_files.hpp"
+#include "server/app/upgrade.hpp"
 #include "server/cli/doctor_checks.hpp"
 #include "server/util/file.hpp"
 
@@ -182,6 +183,10 @@ void check_backups(const std::vector<std::string>& folders, const std::string& d
     for (const std::string& path : files_in(folder, 2)) {
       std::error_code ec;
       if (!is_database(path) || fs::equivalent(path, database_path(data_dir), ec)) continue;
+      // Beside the live database it is for going back, and opens with the key that lies there.
+      if (is_upgrade_copy(fs::path(path).filename().string()) &&
+          fs::equivalent(fs::path(path).parent_path(), data_dir, ec))
+        continue;
       ++count;
       const fs::path beside = fs::path(path).parent_path() / "server.key";
       // Inside the data directory the live key is no backup.

@@ -101,8 +101,40 @@ Outcome<std::vector<Argument>> expand_folders(const std::vector<std::string>& ar
   return files;
 }
 
+// Why a file has no .mpy header that counts, in the words of whoever took it for one.
+Unexpected<Failure> no_module(const std::string& path, Bytes file, Errc code) {
+  const std::filesystem::path name(path);
+  const std::string extension = name.extension();
+  if (extension == ".c" || extension == ".h")
+    return failure(code, "C source, not a module that is built",
+                   "build it first, and publish what comes out: deploy/driver build " +
+                       (name.has_parent_path() ? name.parent_path().string() : "."));
+  if (extension == ".py")
+    return failure(code, "Python source, not a module that is built",
+                   "compile it first, and publish the .mpy: mpy-cross " + path);
+  if (as_text(file).starts_with("\x7f"
+                                "ELF"))
+    return failure(code, "an object file, not a module that is linked",
+                   "MicroPython's tools/mpy_ld.py makes a .mpy of it, as deploy/driver build does");
+  if (code == Errc::unsupported && file.size() > 1 && load_u8(file, 1) != 6)
+    return failure(
+        code,
+        "a .mpy of version " + std::to_string(load_u8(file, 1)) + "; motherboards load version 6",
+        "compile it with the mpy-cross of MicroPython 1.19 or later");
+  if (code == Errc::unsupported)
+    return failure(code,
+                   "a .mpy for an architecture that this mpyd does not know (feature byte " +
+                       std::to_string(load_u8(file, 2)) + ")",
+                   "build it for one that it knows, as deploy/driver build does, or use a newer "
+                   "mpyd");
+  return failure(code, "not a .mpy: " + std::string(describe(code)),
+                 "mpyd inspect " + path + " says what it is");
+}
+
 Outcome<MpyFile> read_mpy(const std::string& path, ByteVector bytes, std::string_view overrides) {
-  MPYD_TRY_ASSIGN(const mpy::Header header, lift(mpy::parse_header(bytes), "the .mpy header"));
+  const auto header_found = mpy::parse_header(bytes);
+  if (!header_found) return no_module(path, bytes, header_found.error());
+  const mpy::Header& header = *header_found;
   MpyFile file{.path = path, .bytes = std::move(bytes), .abi = header.abi};
   MPYD_TRY(apply_overrides(overrides, file.abi));
   const bool is_float_said = file.abi.float_abi != FloatAbi::unspecified;
@@ -199,19 +231,24 @@ void warn_of_floats(const DriverFiles& files, const Output& out) {
 }
 
 Outcome<Manifest> shared_manifest(const DriverOptions& options) {
-  const auto required = [](const std::string& value, const char* option) -> Outcome<void> {
+  const auto required = [](const std::string& value, const std::string& option,
+                           const char* example) -> Outcome<void> {
     if (!value.empty()) return {};
-    return failure(Errc::invalid_argument, std::string(option) + " is needed to build a package");
+    return failure(Errc::invalid_argument, option + " is needed to build a package",
+                   "such as " + option + " " + example);
   };
-  MPYD_TRY(required(options.hardware_id, "--hardware-id"));
-  MPYD_TRY(required(options.name, "--name"));
-  MPYD_TRY(required(options.version, "--version"));
+  MPYD_TRY(required(options.hardware_id, "--hardware-id", "hat:Meadow%20Instruments:0042"));
+  MPYD_TRY(required(options.name, "--name", "thermo"));
+  MPYD_TRY(required(options.version, "--version", "1.0.0"));
   Manifest manifest;
   MPYD_TRY_ASSIGN(manifest.hardware_id, parse_hardware_id_option(options.hardware_id));
   MPYD_TRY_ASSIGN(manifest.driver_name, lift(parse_driver_name(options.name), "--name"));
-  MPYD_TRY_ASSIGN(manifest.version,
-                  lift(parse_version(options.version),
-                       "--version " + options.version + " is not of the form X.Y.Z"));
+  const auto version = parse_version(options.version);
+  if (!version)
+    return failure(Errc::invalid_argument,
+                   "--version " + options.version + " is not of the form X.Y.Z",
+                   "three numbers, as in 1.0.0 or 1.1.0-beta.2");
+  manifest.version = *version;
   MPYD_TRY(parse_revisions(options.revisions, manifest));
   manifest.release = options.release;
   manifest.ram_bytes = options.ram_bytes;
@@ -228,6 +265,9 @@ Outcome<Manifest> shared_manifest(const DriverOptions& options) {
 Outcome<std::vector<SigningKeyPair>> load_publisher_keys(const DriverOptions& options) {
   std::vector<SigningKeyPair> keys;
   for (const std::string& file : options.key_files) {
+    if (file.ends_with(".pub"))
+      return failure(Errc::invalid_argument, file + " is a public key, which signs nothing",
+                     "name the key file beside it: --key " + file.substr(0, file.size() - 4));
     MPYD_TRY_ASSIGN(SigningKeyPair key, load_signing_key(file, KeyRole::publisher,
                                                          passphrase_from(options.passphrase_file)));
     keys.push_back(std::move(key));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <charconv>
 #include <initializer_list>
 
@@ -271,6 +272,11 @@ Outcome<void> check_size(const EepromBuildOptions& options) {
     return failure(Errc::limit, "--size " + std::to_string(options.size) +
                                     ": an ID EEPROM has at most " +
                                     std::to_string(kEepromBytesMax) + " bytes");
+  if ((options.size & (options.size - 1)) != 0)
+    return failure(Errc::invalid_argument,
+                   "no EEPROM has " + std::to_string(options.size) + " bytes",
+                   "give --size as the part's data sheet has it, a power of two: " +
+                       std::to_string(std::bit_ceil(options.size)) + " is the next");
   if (options.reserve_bytes != 0 && options.size == 0)
     return failure(Errc::invalid_argument, "where a store area may begin depends on the EEPROM",
                    "give --size, e.g. 8192 for a 24C64");
@@ -317,6 +323,10 @@ Outcome<BuildLayout> build_layout_of(const EepromBuildOptions& options) {
                                           {"--format", !options.format.empty()}}));
     return BuildLayout::life;
   }
+  if (!HardwareId::parse(id))
+    return failure(Errc::invalid_argument,
+                   std::string(id) + " is not a hardware ID of the form scheme:vendor:product",
+                   "--hardware-id is hat:VENDOR:PRODUCT, thex:VID:PID or life:NAME:DRIVER");
   return failure(Errc::invalid_argument, "images of this layout are read, not built",
                  "--hardware-id is hat:VENDOR:PRODUCT, thex:VID:PID or life:NAME:DRIVER");
 }

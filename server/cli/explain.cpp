@@ -7,9 +7,11 @@
 namespace mpyd::server::cli {
 
 Outcome<void> run_explain(const ExplainOptions& options, const Output& out) {
-  if (options.device.empty() == options.abi.empty())
-    return failure(Errc::invalid_argument, "for which motherboard?",
-                   "give --device ID, or --abi TEXT (6.3-armv7m); not both");
+  if (options.device.empty() && options.abi.empty())
+    return failure(
+        Errc::invalid_argument, "for which motherboard?",
+        "give --device ID, or --abi TEXT (6.3-armv7m), or both for a device that has not "
+        "told its own yet");
   MPYD_TRY_ASSIGN(const AdminClient client, AdminClient::open(options.server));
   std::string device;
   if (!options.device.empty()) {
@@ -17,10 +19,11 @@ Outcome<void> run_explain(const ExplainOptions& options, const Output& out) {
   }
   MPYD_TRY_ASSIGN(
       const boost::json::object answer,
-      client.get("/v1/admin/explain" + query_of({{"device", device},
-                                                 {"abi", options.abi},
-                                                 {"hardware_id", options.hardware_id},
-                                                 {"revision", std::to_string(options.revision)}})));
+      advise(client.get("/v1/admin/explain" + query_of({{"device", device},
+                                                        {"abi", options.abi},
+                                                        {"hardware_id", options.hardware_id},
+                                                        {"revision", options.revision}})),
+             Errc::conflict, "give --abi as well, such as --abi 6.3-armv7m"));
   std::string text;
   if (!is_absent(answer, "chosen") && answer.at("chosen").is_object()) {
     const boost::json::object& chosen = answer.at("chosen").get_object();
@@ -30,12 +33,12 @@ Outcome<void> run_explain(const ExplainOptions& options, const Output& out) {
   } else {
     text = "chosen: none\n";
   }
-  if (!is_absent(answer, "message")) text += shown(answer, "message") + "\n";
+  MPYD_TRY_ASSIGN(const auto sentences, text_list(answer, "sentences"));
+  for (const std::string& sentence : sentences) text += sentence + "\n";
   MPYD_TRY_ASSIGN(const auto reported, object_list(answer, "reported"));
   for (const boost::json::object& slot : reported)
-    text += "slot " + shown(slot, "slot") + " reports: " + shown(slot, "state") +
-            (is_absent(slot, "reason") ? "" : ", " + shown(slot, "reason")) + " (since " +
-            shown_time(slot, "since_unix_s") + ")\n" + clones_text(slot);
+    text += "slot " + shown(slot, "slot") + " is " + shown(slot, "state") + " since " +
+            shown_time(slot, "since_unix_s") + "\n" + clones_text(slot);
   MPYD_TRY_ASSIGN(const auto rejected, object_list(answer, "rejected"));
   std::vector<std::vector<std::string>> rows = {{"VERSION", "RELEASE", "ABI", "WHY NOT"}};
   for (const boost::json::object& one : rejected)

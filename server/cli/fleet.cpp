@@ -10,7 +10,7 @@ namespace json = boost::json;
 
 // The newest, or an empty object.
 Outcome<json::object> newest_key(const AdminClient& client) {
-  MPYD_TRY_ASSIGN(const json::object answer, client.get("/v1/admin/fleet-keys"));
+  MPYD_TRY_ASSIGN(const json::object answer, client.get("/v1/admin/fleet-keys?limit=1"));
   MPYD_TRY_ASSIGN(auto keys, object_list(answer, "keys"));
   return keys.empty() ? json::object() : std::move(keys.front());
 }

@@ -42,8 +42,8 @@ Outcome<void> refuse_existing(const std::vector<std::string>& files) {
   return {};
 }
 
-// Removes the files it was told of, unless kept: a failed init leaves no keys of a server that
-// does not exist.
+// Removes the files it was told of, unless kept, and their directory, if nothing else is in it: a
+// failed init leaves no keys of a server that does not exist.
 class NewFiles {
  public:
   NewFiles() = default;
@@ -51,12 +51,18 @@ class NewFiles {
   NewFiles& operator=(const NewFiles&) = delete;
   ~NewFiles() {
     for (const std::string& file : files_) ::unlink(file.c_str());
+    if (!directory_.empty()) ::rmdir(directory_.c_str());
   }
   void add(const std::string& file) { files_.push_back(file); }
-  void keep() { files_.clear(); }
+  void add_directory(const std::string& directory) { directory_ = directory; }
+  void keep() {
+    files_.clear();
+    directory_.clear();
+  }
 
  private:
   std::vector<std::string> files_;
+  std::string directory_;
 };
 
 // Of `key`, written with its .pub beside it.
@@ -125,13 +131,15 @@ Outcome<void> run_init(const InitOptions& options, const Output& out) {
   MPYD_TRY(refuse_existing(keys.root_files));
   if (options.with_publisher) MPYD_TRY(refuse_existing({publisher_key_file}));
   MPYD_TRY_ASSIGN(const LockedBytes passphrase, new_passphrase(options.passphrase_file));
+  NewFiles made;
+  const bool is_new = ::access(options.keys_dir.c_str(), F_OK) != 0;
   MPYD_TRY(make_directory(options.keys_dir, 0700));
+  if (is_new) made.add_directory(options.keys_dir);
 
   const ExchangeKeyPair server_key = make_exchange_key();
   MPYD_TRY_ASSIGN(const ByteVector signed_root, first_root(keys, server_key));
 
   // The server's data comes after the keys: a server whose root key was lost would be useless.
-  NewFiles made;
   for (std::size_t i = 0; i < keys.roots.size(); ++i)
     MPYD_TRY(write_key(keys.root_files[i], keys.roots[i], passphrase.span(), made));
   MPYD_TRY(write_key(keys.targets_file, keys.targets, passphrase.span(), made));

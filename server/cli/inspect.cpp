@@ -6,6 +6,7 @@
 #include "protocol/crypto.hpp"
 #include "protocol/eeprom/identify.hpp"
 #include "protocol/package/key_block.hpp"
+#include "server/app/backup_file.hpp"
 #include "server/cli/commands.hpp"
 #include "server/cli/eeprom_text.hpp"
 #include "server/cli/mpy_text.hpp"
@@ -238,12 +239,18 @@ Outcome<Report> inspect_unknown(Bytes file) {
                  "identities and fleet files, and trust documents");
 }
 
+Outcome<Report> inspect_backup(Bytes) {
+  return failure(Errc::unsupported, "a backup of a server",
+                 "mpyd restore FILE --data DIR checks it to its end, into an empty directory");
+}
+
 // By the first bytes of a file, the format it claims to be of.
 Inspector inspector_of(Bytes file) {
   const std::string_view text = as_text(file);
   // With another version, too: the answer is then that this version is not known.
   if (text.starts_with('M') && file.size() >= 4 && file[1] < std::byte{0x20}) return inspect_mpy;
   if (text.starts_with(kKeyFileMagic)) return inspect_key;
+  if (text.starts_with(kBackupMagic)) return inspect_backup;
   if (text.starts_with("mpyd\x01")) return inspect_mpkg;
   if (text.starts_with("mpyd\x02")) return inspect_key_block;
   if (text.starts_with(kPublicKeyMagic)) return inspect_public_key;

@@ -4,6 +4,7 @@
 
 #include "server/cli/output.hpp"
 #include "server/util/encoding.hpp"
+#include "server/util/text.hpp"
 
 namespace mpyd::server::cli {
 namespace {
@@ -81,10 +82,30 @@ Outcome<std::vector<json::object>> object_list(const json::object& object, std::
   return out;
 }
 
+Outcome<std::vector<std::string>> text_list(const json::object& object, std::string_view name) {
+  std::vector<std::string> out;
+  if (is_absent(object, name)) return out;
+  const json::array* list = find_list(object, name);
+  if (list == nullptr) return bad_field(name);
+  for (const json::value& item : *list) {
+    if (!item.is_string()) return bad_field(name);
+    out.emplace_back(item.get_string());
+  }
+  return out;
+}
+
 std::string shown(const json::object& object, std::string_view name) {
   if (is_absent(object, name)) return "-";
   const json::value& value = object.at(name);
-  return value.is_string() ? std::string(value.get_string()) : json::serialize(value);
+  return harmless_text(value.is_string() ? std::string(value.get_string())
+                                         : json::serialize(value));
+}
+
+std::string joined_texts(const json::object& object, std::string_view name) {
+  std::string out;
+  if (const auto texts = text_list(object, name))
+    for (const std::string& text : *texts) out += (out.empty() ? "" : ",") + harmless_text(text);
+  return out;
 }
 
 std::string shown_time(const json::object& object, std::string_view name) {

@@ -22,10 +22,15 @@ Outcome<std::vector<ByteVector>> base64_list(const boost::json::object& object,
 Outcome<std::vector<boost::json::object>> object_list(const boost::json::object& object,
                                                       std::string_view name);
 
+Outcome<std::vector<std::string>> text_list(const boost::json::object& object,
+                                            std::string_view name);
+
 // For display only: "-" if absent, numbers and booleans as JSON writes them.
 std::string shown(const boost::json::object& object, std::string_view name);
 // For display only: "-" if absent or not a time.
 std::string shown_time(const boost::json::object& object, std::string_view name);
+// For display only: a list's texts with commas between them; empty if absent.
+std::string joined_texts(const boost::json::object& object, std::string_view name);
 bool is_absent(const boost::json::object& object, std::string_view name);
 
 }  // namespace mpyd::server::cli

@@ -14,6 +14,9 @@ int exit_code(Errc code) {
     case Errc::unknown_device:
       return 4;
     case Errc::conflict:
+    case Errc::changed:
+    case Errc::key_reused:
+    case Errc::in_progress:
       return 5;
     case Errc::unreachable:
     case Errc::timeout:
@@ -33,7 +36,7 @@ std::string default_hint(Errc code) {
     case Errc::unauthorised:
       return "name a file that holds a valid token: --token-file FILE, or set MPYD_TOKEN";
     case Errc::decryption:
-      return "check the passphrase, or the key this was sealed to";
+      return "check the passphrase (--passphrase-file), or the key this was sealed to";
     default:
       return {};
   }
@@ -42,7 +45,8 @@ std::string default_hint(Errc code) {
 Outcome<HardwareId> parse_hardware_id_option(const std::string& text) {
   const auto id = HardwareId::parse(text);
   if (id) return *id;
-  return failure(id.error(), "--hardware-id " + text + " is not of the form scheme:vendor:product",
+  const Errc code = id.error() == Errc::malformed ? Errc::invalid_argument : id.error();
+  return failure(code, "--hardware-id " + text + " is not of the form scheme:vendor:product",
                  "bytes outside A-Z a-z 0-9 . _ ~ - are percent-encoded, as in "
                  "hat:Meadow%20Instruments:0042");
 }

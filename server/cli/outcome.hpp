@@ -42,6 +42,15 @@ Outcome<T> explain_as(Outcome<T> outcome, std::string_view doing) {
   return mpyd::fail(std::move(failed));
 }
 
+// What to do about failures of this code, where the command knows it better than who failed.
+template <class T>
+Outcome<T> advise(Outcome<T> outcome, Errc code, std::string hint) {
+  if (outcome || outcome.error().error.code != code) return outcome;
+  Failure failed = std::move(outcome).error();
+  failed.hint = std::move(hint);
+  return mpyd::fail(std::move(failed));
+}
+
 // The value of --hardware-id.
 Outcome<HardwareId> parse_hardware_id_option(const std::string& text);
 

@@ -7,16 +7,13 @@
 #include <ctime>
 #include <iostream>
 
+#include "server/util/text.hpp"
+
 namespace mpyd::server::cli {
 namespace {
 
 // Text from files and servers must not steer the terminal.
-std::string printable(std::string_view text) {
-  std::string out;
-  for (char c : text)
-    out += (c >= ' ' && c != '\x7f') || c == '\n' || c == '\t' || (c & 0x80) ? c : '?';
-  return out;
-}
+std::string printable(std::string_view text) { return harmless_text(text, "\n\t"); }
 
 }  // namespace
 
@@ -30,12 +27,15 @@ void Output::result(const boost::json::object& json, std::string_view text) cons
   std::cout.flush();
 }
 
-void Output::say(std::string_view line) const { std::cerr << printable(line) << '\n'; }
+void Output::say(std::string_view line) const {
+  if (!is_quiet_) std::cerr << printable(line) << '\n';
+}
 
 void Output::report(const Failure& failed) const {
   const std::string hint = failed.hint.empty() ? default_hint(failed.error.code) : failed.hint;
-  say("error: " + failed.error.message);
-  if (!hint.empty()) say("hint: " + hint);
+  // One line each: a server's detail must not look like a line of ours.
+  std::cerr << "error: " << harmless_text(failed.error.message) << '\n';
+  if (!hint.empty()) std::cerr << "hint: " << harmless_text(hint) << '\n';
   if (!json_) return;
   boost::json::object error{{"code", std::string(name(failed.error.code))},
                             {"message", failed.error.message}};
@@ -58,7 +58,10 @@ Outcome<void> Output::confirm(std::string_view question, bool already_yes,
   return failure(Errc::conflict, std::string(refusal));
 }
 
-std::string format_table(const std::vector<std::vector<std::string>>& rows) {
+std::string format_table(std::vector<std::vector<std::string>> rows) {
+  // A cell is a server's text, too, and must not look like a row.
+  for (auto& row : rows)
+    for (std::string& cell : row) cell = harmless_text(cell);
   std::vector<std::size_t> widths;
   for (const auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));
@@ -73,6 +76,11 @@ std::string format_table(const std::vector<std::vector<std::string>>& rows) {
     out += '\n';
   }
   return out;
+}
+
+std::string format_list(std::vector<std::vector<std::string>> rows, std::string_view nothing) {
+  if (rows.size() > 1) return format_table(std::move(rows));
+  return std::string(nothing) + "\n";
 }
 
 std::string format_time(std::uint64_t unix_s) {

@@ -12,11 +12,12 @@ namespace mpyd::server::cli {
 
 class Output {
  public:
-  explicit Output(bool json) : json_(json) {}
+  // `is_quiet`: say() says nothing; results, errors and questions stay.
+  explicit Output(bool json, bool is_quiet = false) : json_(json), is_quiet_(is_quiet) {}
 
   // The one result of a command: one line of JSON under --json, otherwise `text`.
   void result(const boost::json::object& json, std::string_view text) const;
-  // Talk, for people: to stderr, one line.
+  // Talk, for people: to stderr, one line; not under --quiet.
   void say(std::string_view line) const;
   // error: ... / hint: ..., to stderr; under --json also one object on stdout.
   void report(const Failure& failed) const;
@@ -28,13 +29,16 @@ class Output {
 
  private:
   bool json_;
+  bool is_quiet_;
 };
 
 // A refusal for confirm().
 inline constexpr std::string_view kNotSigned = "not confirmed; nothing was signed";
 
-// Columns aligned by spaces; the first row is the heading.
-std::string format_table(const std::vector<std::vector<std::string>>& rows);
+// Columns aligned by spaces; the first row is the heading. Each cell is one line.
+std::string format_table(std::vector<std::vector<std::string>> rows);
+// A list that may be empty: then `nothing` stands there instead of a heading without rows.
+std::string format_list(std::vector<std::vector<std::string>> rows, std::string_view nothing);
 
 // 2026-11-22 13:40 UTC; "never" for 0.
 std::string format_time(std::uint64_t unix_s);

@@ -4,16 +4,12 @@
 
 #include "server/cli/commands.hpp"
 #include "server/cli/driver_files.hpp"
+#include "server/cli/package_text.hpp"
 #include "server/cli/trust_view.hpp"
 #include "server/util/file.hpp"
 
 namespace mpyd::server::cli {
 namespace {
-
-std::string file_name(const Manifest& manifest) {
-  return std::string(manifest.driver_name.view()) + "-" + std::string(manifest.version.view()) +
-         "-" + std::string(format_abi(manifest.abi).view()) + ".mpkg";
-}
 
 // The keys the packages are sealed to: the one the root certifies, and those of --seal-to. Without
 // a root no server can look into them. Public packages need none.
@@ -49,7 +45,7 @@ Outcome<void> run_pack(const PackOptions& options, const Output& out) {
   for (const MpyFile& file : files.mpys) {
     MPYD_TRY_ASSIGN(const MpkgFile package,
                     build_variant(shared, file, keys, recipients, options.driver.is_public));
-    const std::string path = options.out_dir + "/" + file_name(package.manifest);
+    const std::string path = options.out_dir + "/" + mpkg_file_name(package.manifest);
     MPYD_TRY(create_file(path, package.bytes, 0644));
     const std::string digest(format_digest(package.digest).view());
     const std::string plain(format_digest(file.plain_digest).view());

@@ -39,6 +39,11 @@ std::vector<std::string> signers(const PackageHead& head) {
 
 }  // namespace
 
+std::string mpkg_file_name(const Manifest& manifest) {
+  return std::string(manifest.driver_name.view()) + "-" + std::string(manifest.version.view()) +
+         "-" + std::string(format_abi(manifest.abi).view()) + ".mpkg";
+}
+
 json::array recipients_json(Bytes key_block) {
   json::array out;
   for (const std::string& id : recipients(key_block)) out.emplace_back(id);

@@ -1,5 +1,6 @@
 // mpyd publish: uploads a release, all variants in one transaction.
 #include <algorithm>
+#include <array>
 #include <boost/json/array.hpp>
 #include <chrono>
 #include <thread>
@@ -9,6 +10,8 @@
 #include "server/cli/driver_files.hpp"
 #include "server/cli/json_fields.hpp"
 #include "server/cli/trust_view.hpp"
+#include "server/crypto/random.hpp"
+#include "server/util/encoding.hpp"
 
 namespace mpyd::server::cli {
 namespace {
@@ -33,6 +36,7 @@ struct Match {
   std::uint32_t release = 0;
   std::vector<Row> rows;        // one per .mpy, in order
   std::vector<bool> is_absent;  // to be built and sent
+  std::string deprecated;       // why this version should not be taken; empty: it is not
 };
 
 std::string text_of(const Digest& digest) { return std::string(format_digest(digest).view()); }
@@ -83,6 +87,7 @@ Outcome<Match> ask_match(const AdminClient& client, const Manifest& shared,
                                                          match_question(shared, files, is_public)));
   Match match;
   MPYD_TRY_ASSIGN(match.release, choose_release(answer, shared.release, floor));
+  if (!is_absent(answer, "deprecated")) match.deprecated = shown(answer, "deprecated");
   MPYD_TRY_ASSIGN(const auto variants, object_list(answer, "variants"));
   for (const MpyFile& file : files.mpys) {
     const std::string abi = text_of(file.abi);
@@ -157,11 +162,15 @@ json::object rows_json(const Manifest& shared, const std::vector<Row>& rows, boo
 Outcome<json::object> upload(const AdminClient& client, Bytes body, bool unchecked,
                              const Output& out) {
   const std::string target = "/v1/admin/releases" + query_of({{"unchecked", unchecked ? "1" : ""}});
+  std::array<std::byte, 16> random{};
+  random_bytes(random);
+  const std::string key = to_hex(random);
   for (int attempt = 1;; ++attempt) {
-    auto answer = client.post_bytes(target, std::string(kPackagesType), body);
+    auto answer = client.post_bytes(target, std::string(kPackagesType), body, key);
     if (answer || attempt == kUploadAttempts) return answer;
     const Errc code = answer.error().error.code;
-    if (code != Errc::unreachable && code != Errc::timeout && code != Errc::too_many_requests)
+    if (code != Errc::unreachable && code != Errc::timeout && code != Errc::too_many_requests &&
+        code != Errc::in_progress)
       return answer;
     out.say(answer.error().error.message + "; trying again");
     std::this_thread::sleep_for(std::chrono::seconds(attempt));
@@ -185,7 +194,8 @@ Outcome<void> compare_answer(const json::object& answer, const std::vector<Row>&
 struct Plan {
   Manifest shared;
   std::vector<Row> rows;
-  ByteVector body;  // concatenated .mpkg; empty: nothing is new
+  ByteVector body;         // concatenated .mpkg; empty: nothing is new
+  std::string deprecated;  // as of Match
 };
 
 Outcome<Plan> plan_mpys(const PublishOptions& options, const AdminClient& client,
@@ -195,13 +205,15 @@ Outcome<Plan> plan_mpys(const PublishOptions& options, const AdminClient& client
   MPYD_TRY_ASSIGN(const std::vector<SigningKeyPair> keys, load_publisher_keys(options.driver));
   const trust::PolicyEntry* entry = trust.entries.find(plan.shared.hardware_id);
   if (entry != nullptr && entry->driver_name != plan.shared.driver_name)
-    return failure(Errc::conflict, "the driver of " + options.driver.hardware_id + " is called " +
-                                       std::string(entry->driver_name.view()) + ", not " +
-                                       options.driver.name);
+    return failure(Errc::conflict,
+                   "the driver of " + options.driver.hardware_id + " is called " +
+                       std::string(entry->driver_name.view()) + ", not " + options.driver.name,
+                   "publish it with --name " + std::string(entry->driver_name.view()));
   MPYD_TRY_ASSIGN(Match match, ask_match(client, plan.shared, files, options.driver.is_public,
                                          entry == nullptr ? 0 : entry->floor_release));
   plan.shared.release = match.release;
   plan.rows = std::move(match.rows);
+  plan.deprecated = match.deprecated;
   MPYD_TRY_ASSIGN(
       const std::vector<ExchangeKey> recipients,
       read_recipients(options.driver, options.driver.is_public ? nullptr : &trust.root.server_key));
@@ -263,6 +275,53 @@ Outcome<Plan> plan_mpkgs(const PublishOptions& options, const TrustView& trust,
   return plan;
 }
 
+// The command an operator lets a publisher in with.
+std::string delegate_command(const Manifest& shared, const std::string& key_file) {
+  return "mpyd trust delegate --hardware-id " + std::string(shared.hardware_id.view()) +
+         " --name " + std::string(shared.driver_name.view()) + " --publisher " + key_file +
+         ".pub --key targets.key --root root.mpyd";
+}
+
+bool is_revoked(const TrustView& trust, const SigningKey& key) {
+  return trust.head &&
+         std::ranges::find(trust.head->revoked_keys, key) != trust.head->revoked_keys.end();
+}
+
+// What mends a release that policy does not allow, as far as the keys given show; else empty.
+Outcome<std::string> policy_advice(const DriverOptions& options, const TrustView& trust,
+                                   const Manifest& shared) {
+  MPYD_TRY_ASSIGN(const std::vector<SigningKeyPair> keys, load_publisher_keys(options));
+  const trust::PolicyEntry* const entry = trust.entries.find(shared.hardware_id);
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    const SigningKey& key = keys[i].public_key;
+    const std::string& file = options.key_files[i];
+    if (is_revoked(trust, key))
+      return file +
+             " was revoked for all boards; sign with another key, which the operator lets "
+             "in: mpyd keygen --role publisher --out new.key, then " +
+             delegate_command(shared, "new.key");
+    if (entry == nullptr)
+      return "nobody may publish for this board yet; the operator lets you: " +
+             delegate_command(shared, file);
+    if (std::ranges::find(entry->publisher_keys, key) == entry->publisher_keys.end())
+      return file + " is no publisher of this board; sign with the key of one (mpyd info " +
+             std::string(shared.hardware_id.view()) +
+             " names them), or be let in: " + delegate_command(shared, file);
+  }
+  return std::string();
+}
+
+Failure with_policy_advice(Failure failed, const PublishOptions& options, const TrustView& trust,
+                           const Manifest& shared) {
+  const Errc code = failed.error.code;
+  if (options.driver.key_files.empty() || (code != Errc::untrusted && code != Errc::revoked &&
+                                           code != Errc::threshold && code != Errc::bad_signature))
+    return failed;
+  const auto advice = policy_advice(options.driver, trust, shared);
+  if (advice && !advice->empty()) failed.hint = *advice;
+  return failed;
+}
+
 }  // namespace
 
 Outcome<void> run_publish(const PublishOptions& options, const Output& out) {
@@ -280,14 +339,21 @@ Outcome<void> run_publish(const PublishOptions& options, const Output& out) {
   if (!options.dry_run && !plan.body.empty()) {
     // Before it is sent, so that what is signed can be compared with what was meant.
     out.say(rows_text(plan.shared, plan.rows));
-    MPYD_TRY_ASSIGN(const json::object answer, upload(client, plan.body, options.unchecked, out));
+    auto uploaded = upload(client, plan.body, options.unchecked, out);
+    if (!uploaded)
+      return fail(with_policy_advice(std::move(uploaded).error(), options, trust, plan.shared));
+    const json::object& answer = *uploaded;
     MPYD_TRY(compare_answer(answer, plan.rows));
+    if (!is_absent(answer, "deprecated")) plan.deprecated = shown(answer, "deprecated");
     MPYD_TRY_ASSIGN(const auto stored, object_list(answer, "packages"));
     for (Row& row : plan.rows)
       for (const json::object& package : stored)
         if (row.status == "new" && shown(package, "digest") == row.digest)
           row.status = shown(package, "status") == "exists" ? kStoredAlready : "stored";
   }
+  if (!plan.deprecated.empty())
+    out.say("version " + std::string(plan.shared.version.view()) +
+            " is deprecated: " + plan.deprecated);
   const std::string_view done = options.dry_run     ? "dry run: nothing was sent\n"
                                 : plan.body.empty() ? "all of it was published before\n"
                                                     : "published\n";

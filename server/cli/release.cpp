@@ -1,6 +1,7 @@
 // mpyd release: what is published, and taking it back.
 #include "server/cli/commands.hpp"
 #include "server/cli/json_fields.hpp"
+#include "server/cli/published.hpp"
 
 namespace mpyd::server::cli {
 namespace {
@@ -20,30 +21,53 @@ Outcome<void> set_withdrawn(const ReleaseYankOptions& options, const Output& out
   return {};
 }
 
-std::string state_of(const json::object& variant) {
-  const std::string state = shown(variant, "withdrawn") == "true" ? "yanked" : "offered";
-  return shown(variant, "unchecked") == "true" ? state + ", unchecked" : state;
-}
-
 }  // namespace
 
 Outcome<void> run_release_list(const ReleaseListOptions& options, const Output& out) {
   MPYD_TRY_ASSIGN(const AdminClient client, AdminClient::open(options.server));
   MPYD_TRY_ASSIGN(
       const json::object answer,
-      client.get("/v1/admin/releases" + query_of({{"hardware_id", options.hardware_id},
-                                                  {"driver_name", options.driver_name}})));
+      client.get_all("/v1/admin/releases" + query_of({{"hardware_id", options.hardware_id},
+                                                      {"driver_name", options.driver_name},
+                                                      {"yanked", options.yanked ? "1" : ""},
+                                                      {"deprecated", options.deprecated ? "1" : ""},
+                                                      {"limit", kListPage}}),
+                     "releases"));
   MPYD_TRY_ASSIGN(const auto releases, object_list(answer, "releases"));
   std::vector<std::vector<std::string>> rows = {
       {"HARDWARE ID", "DRIVER", "VERSION", "RELEASE", "ABI", "BYTES", "STATE", "PACKAGE"}};
+  std::string advice;
   for (const json::object& release : releases) {
     MPYD_TRY_ASSIGN(const auto variants, object_list(release, "variants"));
+    advice += deprecation_text(release);
     for (const json::object& variant : variants)
       rows.push_back({shown(release, "hardware_id"), shown(release, "driver_name"),
                       shown(release, "version"), shown(release, "release"), shown(variant, "abi"),
-                      shown(variant, "bytes"), state_of(variant), shown(variant, "digest")});
+                      shown(variant, "bytes"), variant_state(release, variant),
+                      shown(variant, "digest")});
   }
-  out.result(answer, format_table(rows));
+  out.result(answer,
+             format_list(rows, "no release matches; mpyd search shows what is published") + advice);
+  return {};
+}
+
+Outcome<void> run_release_deprecate(const ReleaseDeprecateOptions& options, const Output& out) {
+  if (options.undo == !options.message.empty())
+    return failure(Errc::invalid_argument, "deprecate it, or take that back?",
+                   "give --message 'what to use instead', or --undo");
+  json::object body{{"hardware_id", options.hardware_id}, {"version", options.version}};
+  if (!options.undo) body["message"] = options.message;
+  MPYD_TRY_ASSIGN(const AdminClient client, AdminClient::open(options.server));
+  MPYD_TRY_ASSIGN(
+      const json::object answer,
+      client.post(options.undo ? "/v1/admin/releases/undeprecate" : "/v1/admin/releases/deprecate",
+                  body));
+  const std::string title = options.hardware_id + " " + options.version;
+  out.result(answer, options.undo
+                         ? title + " is not deprecated any more"
+                         : title +
+                               " is deprecated; motherboards get it as before. To take it out "
+                               "of delivery: mpyd release yank");
   return {};
 }
 

@@ -1,9 +1,11 @@
 // mpyd token: who may use the admin API.
-#include <boost/json/array.hpp>
+#include <unistd.h>
 
+#include "protocol/crypto.hpp"
 #include "server/cli/commands.hpp"
 #include "server/cli/json_fields.hpp"
 #include "server/cli/token_request.hpp"
+#include "server/util/file.hpp"
 
 namespace mpyd::server::cli {
 namespace {
@@ -20,27 +22,43 @@ std::string uses_text(const json::object& token) {
 
 Outcome<void> run_token_create(const TokenCreateOptions& options, const Output& out) {
   MPYD_TRY_ASSIGN(const AdminClient client, AdminClient::open(options.server));
-  MPYD_TRY_ASSIGN(const json::object answer, request_token(client, options));
-  MPYD_TRY_ASSIGN(const std::string token, text_field(answer, "token"));
-  out.say("this token is shown once; keep it in a file of mode 0600");
-  out.result(answer, token);
+  if (!options.out_file.empty() && ::access(options.out_file.c_str(), F_OK) == 0)
+    return failure(Errc::conflict, options.out_file + " exists already",
+                   "nothing was made; name another file");
+  MPYD_TRY_ASSIGN(json::object answer, request_token(client, options));
+  MPYD_TRY_ASSIGN(std::string token, text_field(answer, "token"));
+  if (options.out_file.empty()) {
+    out.say("this token is shown once; keep it in a file of mode 0600");
+    out.result(answer, token);
+    return {};
+  }
+  token += '\n';
+  const auto written = create_file(options.out_file, as_bytes(std::string_view(token)), 0600);
+  crypto::wipe(std::as_writable_bytes(std::span(token)));
+  if (!written)
+    return failure(written.error().code, written.error().message,
+                   "nobody has the token that was made: mpyd token revoke " + options.name);
+  answer.erase("token");
+  answer["file"] = options.out_file;
+  out.result(answer, "wrote " + options.out_file + ": the token " + options.name +
+                         ", for its owner's eyes; nothing shows it again");
   return {};
 }
 
 Outcome<void> run_token_list(const ServerOptions& options, const Output& out) {
   MPYD_TRY_ASSIGN(const AdminClient client, AdminClient::open(options));
-  MPYD_TRY_ASSIGN(const json::object answer, client.get("/v1/admin/tokens"));
+  MPYD_TRY_ASSIGN(const json::object answer,
+                  client.get_all("/v1/admin/tokens" + query_of({{"limit", kListPage}}), "tokens"));
   MPYD_TRY_ASSIGN(const auto tokens, object_list(answer, "tokens"));
-  std::vector<std::vector<std::string>> rows = {{"NAME", "SCOPES", "CREATED", "EXPIRES", "USED"}};
+  std::vector<std::vector<std::string>> rows = {
+      {"NAME", "SCOPES", "HARDWARE", "CREATED", "EXPIRES", "LAST USE", "USES"}};
   for (const json::object& token : tokens) {
-    std::string scopes;
-    if (const json::value* list = token.if_contains("scopes"); list && list->is_array())
-      for (const json::value& scope : list->get_array())
-        if (scope.is_string())
-          scopes += (scopes.empty() ? "" : ",") + std::string(scope.get_string());
+    const std::string hardware = joined_texts(token, "hardware");
     rows.push_back(
-        {shown(token, "name"), scopes, shown_time(token, "created_unix_s"),
+        {shown(token, "name"), joined_texts(token, "scopes"), hardware.empty() ? "any" : hardware,
+         shown_time(token, "created_unix_s"),
          is_absent(token, "expires_unix_s") ? "never" : shown_time(token, "expires_unix_s"),
+         is_absent(token, "last_used_unix_s") ? "never" : shown_time(token, "last_used_unix_s"),
          uses_text(token)});
   }
   out.result(answer, format_table(rows));

@@ -5,9 +5,7 @@
 #include <ctime>
 
 namespace mpyd::server::cli {
-namespace {
 
-// 30d, 12h, 45m, 2w -> seconds.
 Outcome<std::uint64_t> parse_duration(const std::string& text) {
   std::uint64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -22,8 +20,6 @@ Outcome<std::uint64_t> parse_duration(const std::string& text) {
   return number * seconds;
 }
 
-}  // namespace
-
 Outcome<boost::json::object> request_token(const AdminClient& client,
                                            const TokenCreateOptions& options) {
   boost::json::object body{{"name", options.name}};
@@ -35,6 +31,10 @@ Outcome<boost::json::object> request_token(const AdminClient& client,
   }
   if (options.uses != 0) body["uses_max"] = options.uses;
   if (options.approve) body["needs_approval"] = true;
+  if (!options.hardware.empty()) {
+    boost::json::array& hardware = (body["hardware"] = boost::json::array()).get_array();
+    for (const std::string& pattern : options.hardware) hardware.emplace_back(pattern);
+  }
   return client.post("/v1/admin/tokens", body);
 }
 

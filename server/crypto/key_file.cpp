@@ -9,6 +9,7 @@
 #include "mpyd/v1/identity.pb.h"
 #include "protocol/crypto.hpp"
 #include "protocol/limits.hpp"
+#include "server/crypto/passphrase_key.hpp"
 #include "server/crypto/random.hpp"
 #include "server/util/encoding.hpp"
 #include "server/util/file.hpp"
@@ -56,16 +57,6 @@ Result<void> parse_key_file(Bytes file, v1::KeyFile& out) {
   return {};
 }
 
-Result<Locked<Secret>> passphrase_key(Bytes passphrase, const std::string& salt) {
-  Locked<Secret> key;
-  if (crypto_pwhash(u8(key->mutable_bytes()), kSecretBytes,
-                    reinterpret_cast<const char*>(passphrase.data()), passphrase.size(),
-                    u8(field(salt)), crypto_pwhash_OPSLIMIT_INTERACTIVE,
-                    crypto_pwhash_MEMLIMIT_INTERACTIVE, crypto_pwhash_ALG_ARGON2ID13) != 0)
-    return fail(Errc::memory, "not enough memory for the passphrase (64 MiB)");
-  return key;
-}
-
 Result<Locked<Secret>> open_secret(const v1::KeyFile& file, const PassphraseProvider& passphrase) {
   Locked<Secret> secret;
   if (file.kdf_salt().empty()) {
@@ -73,7 +64,8 @@ Result<Locked<Secret>> open_secret(const v1::KeyFile& file, const PassphraseProv
     return secret;
   }
   MPYD_TRY_ASSIGN(const LockedBytes text, passphrase());
-  MPYD_TRY_ASSIGN(const Locked<Secret> key, passphrase_key(text.span(), file.kdf_salt()));
+  MPYD_TRY_ASSIGN(const Locked<PassphraseKey> key,
+                  passphrase_key(text.span(), field(file.kdf_salt())));
   if (crypto_secretbox_open_easy(u8(secret->mutable_bytes()), u8(field(file.secret_key())),
                                  file.secret_key().size(), u8(field(file.seal_nonce())),
                                  u8(key->bytes())) != 0)
@@ -134,7 +126,8 @@ Result<void> save(const std::string& path, KeyRole role, Bytes public_key, const
     random_bytes(std::as_writable_bytes(std::span(*file.mutable_kdf_salt())));
     file.mutable_seal_nonce()->resize(crypto_secretbox_NONCEBYTES);
     random_bytes(std::as_writable_bytes(std::span(*file.mutable_seal_nonce())));
-    MPYD_TRY_ASSIGN(const Locked<Secret> key, passphrase_key(passphrase, file.kdf_salt()));
+    MPYD_TRY_ASSIGN(const Locked<PassphraseKey> key,
+                    passphrase_key(passphrase, field(file.kdf_salt())));
     std::string& sealed = *file.mutable_secret_key();
     sealed.resize(kSecretBytes + crypto_secretbox_MACBYTES);
     crypto_secretbox_easy(u8(std::as_writable_bytes(std::span(sealed))), u8(secret.bytes()),
@@ -161,7 +154,8 @@ Result<void> save(const std::string& path, KeyRole role, Bytes public_key, const
 }  // namespace
 
 Result<LockedBytes> no_passphrase() {
-  return fail(Errc::no_key, "this key has a passphrase; name a file that holds it");
+  return fail(Errc::no_key,
+              "this key has a passphrase; name a file that holds it with --passphrase-file");
 }
 
 Result<KeyFileInfo> parse_key_info(Bytes file) {
@@ -217,7 +211,10 @@ Result<PublicKeyLine> parse_public_key_line(std::string_view text) {
   if (space == std::string_view::npos)
     return fail(Errc::malformed, "the public key file is damaged");
   PublicKeyLine line;
-  MPYD_TRY_ASSIGN(line.role, parse_role(text.substr(0, space)));
+  const auto role = parse_role(text.substr(0, space));
+  // Not what it says instead: that may be anything.
+  if (!role) return fail(Errc::malformed, "the public key file names no role that there is");
+  line.role = *role;
   text.remove_prefix(space + 1);
   MPYD_TRY_ASSIGN(const SigningKey key,
                   fixed_from_hex<SigningKey>(text.substr(0, text.find_first_of(" \r\n"))));

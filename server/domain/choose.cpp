@@ -25,12 +25,14 @@ std::string title(const Candidate& candidate) {
 // How far a rejected candidate got; the nearest miss explains why there is no driver.
 int nearness(Errc code) {
   switch (code) {
+    case Errc::no_driver:
+      return 0;  // another one than the one pinned
     case Errc::wrong_abi:
-      return 0;
-    case Errc::wrong_hardware:
       return 1;
-    default:
+    case Errc::wrong_hardware:
       return 2;
+    default:
+      return 3;
   }
 }
 
@@ -39,6 +41,10 @@ std::optional<Rejection> judge(const Candidate& candidate, const Board& board,
                                const TrustCheck* trust) {
   const Release& release = *candidate.release;
   const Variant& variant = *candidate.variant;
+  if (board.pinned_release != 0 && release.release != board.pinned_release)
+    return Rejection{
+        candidate, Errc::no_driver,
+        "this motherboard is pinned to release " + std::to_string(board.pinned_release)};
   if (const auto fits = board.device.accepts(variant.abi); !fits)
     return Rejection{candidate, Errc::wrong_abi,
                      std::string(describe(fits.error(), board.device, variant.abi).view())};
@@ -79,17 +85,21 @@ Rejection surpassed(const Candidate& candidate, const Candidate& chosen) {
 }
 
 void explain_none(Choice& choice, const Board& board) {
+  const std::string pinned = board.pinned_release == 0
+                                 ? std::string()
+                                 : "; pinned to release " + std::to_string(board.pinned_release);
   const Rejection* nearest = nullptr;
   for (const Rejection& rejection : choice.rejected)
     if (nearest == nullptr || nearness(rejection.code) > nearness(nearest->code))
       nearest = &rejection;
   if (nearest == nullptr) {
     choice.code = Errc::no_driver;
-    choice.message = "nothing is published for " + std::string(board.hardware_id.view());
+    choice.message = "nothing is published for " + std::string(board.hardware_id.view()) + pinned;
     return;
   }
   choice.code = nearest->code;
   choice.message = title(nearest->candidate) + ": " + nearest->reason;
+  if (nearest->code != Errc::no_driver) choice.message += pinned;
 }
 
 }  // namespace
@@ -109,7 +119,9 @@ Choice choose(std::span<const Release> releases, const Board& board, const Trust
     return choice;
   }
   choice.message = title(*choice.chosen) + " is release " +
-                   std::to_string(choice.chosen->release->release) + ", the newest that fits";
+                   std::to_string(choice.chosen->release->release) +
+                   (board.pinned_release == 0 ? ", the newest that fits"
+                                              : ", to which this motherboard is pinned");
   return choice;
 }
 

@@ -37,10 +37,13 @@ struct Board {
   HardwareId hardware_id;
   std::uint32_t revision = 0;
   Abi device;  // of the motherboard it is plugged into
+  // The only release that this motherboard gets; 0: any.
+  std::uint32_t pinned_release = 0;
 };
 
-// The highest release that has an acceptable variant; of its acceptable variants the most specific,
-// bytecode last. `releases` are of the board's hardware ID, in any order, and outlive the answer.
+// The highest release, or the one pinned, that has an acceptable variant; of its acceptable
+// variants the most specific, bytecode last. `releases` are of the board's hardware ID, in any
+// order, and outlive the answer.
 Choice choose(std::span<const Release> releases, const Board& board, const TrustCheck& trust);
 
 }  // namespace mpyd::server

@@ -1,6 +1,7 @@
 #include "server/domain/device.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "protocol/crypto.hpp"
 #include "protocol/sync/report.hpp"
@@ -21,20 +22,40 @@ std::string_view name(DeviceState state) {
   return "unknown";
 }
 
-bool is_refusal_by_trust(std::uint32_t error) {
-  constexpr Errc kRefusals[] = {
-      Errc::bad_signature, Errc::threshold, Errc::bad_digest,  Errc::decryption,
-      Errc::untrusted,     Errc::revoked,   Errc::expired,     Errc::rollback,
-      Errc::equivocation,  Errc::replayed,  Errc::quarantined,
-  };
-  return std::ranges::find(kRefusals, static_cast<Errc>(error)) != std::end(kRefusals);
+std::optional<DeviceState> device_state_named(std::string_view text) {
+  for (const DeviceState state :
+       {DeviceState::enrolled, DeviceState::revoked, DeviceState::waiting, DeviceState::replaced})
+    if (name(state) == text) return state;
+  return std::nullopt;
 }
 
+namespace {
+
+constexpr std::uint32_t number(Errc code) { return static_cast<std::uint32_t>(code); }
+
+// The refusals by trust come first.
+constexpr std::array kTroubles = {
+    number(Errc::bad_signature), number(Errc::threshold),   number(Errc::bad_digest),
+    number(Errc::decryption),    number(Errc::untrusted),   number(Errc::revoked),
+    number(Errc::expired),       number(Errc::rollback),    number(Errc::equivocation),
+    number(Errc::replayed),      number(Errc::quarantined), number(Errc::driver_error),
+    number(Errc::load_error),    number(Errc::memory),      number(Errc::policy),
+    number(Errc::no_key),        number(Errc::power),
+};
+constexpr std::size_t kRefusalsByTrust = 11;
+static_assert(kTroubles[kRefusalsByTrust - 1] == number(Errc::quarantined));
+
+}  // namespace
+
+bool is_refusal_by_trust(std::uint32_t error) {
+  const auto refusals = trouble_errors().first(kRefusalsByTrust);
+  return std::ranges::find(refusals, error) != refusals.end();
+}
+
+std::span<const std::uint32_t> trouble_errors() { return kTroubles; }
+
 bool is_trouble(std::uint32_t error) {
-  constexpr Errc kTroubles[] = {Errc::driver_error, Errc::load_error, Errc::memory,
-                                Errc::policy,       Errc::no_key,     Errc::power};
-  return is_refusal_by_trust(error) ||
-         std::ranges::find(kTroubles, static_cast<Errc>(error)) != std::end(kTroubles);
+  return std::ranges::find(kTroubles, error) != kTroubles.end();
 }
 
 std::string device_id(const ExchangeKey& public_key) {

@@ -1,6 +1,8 @@
 // An enrolled motherboard and what it last said of its slots.
 #pragma once
 
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -18,6 +20,7 @@ enum class DeviceState : std::uint8_t {
   replaced = 3,  // another motherboard took its place; its key is as good as revoked
 };
 std::string_view name(DeviceState state);
+std::optional<DeviceState> device_state_named(std::string_view text);
 
 // The first 16 hex digits of SHA-256(public key).
 std::string device_id(const ExchangeKey& public_key);
@@ -48,7 +51,10 @@ struct Device {
 // So many reports in a row with a refusal by trust, and the operator is shown the device.
 inline constexpr std::uint32_t kRefusalsOfTrouble = 3;
 
-// Is a slot with this error something for the operator: a refusal by trust, or a driver that fails?
+// The errors of a slot that are something for the operator: refusals by trust, and drivers that
+// fail.
+std::span<const std::uint32_t> trouble_errors();
+// Is this one of them?
 bool is_trouble(std::uint32_t error);
 
 // So many places of one board are told of; who copies a board copies it often.

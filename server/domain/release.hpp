@@ -30,6 +30,7 @@ struct Release {
   std::uint32_t revision_min = 0;
   std::uint32_t revision_max = 0xffffffff;
   std::uint64_t created_unix_s = 0;
+  std::string deprecated;  // why people should take another one; empty: they need not
   std::vector<Variant> variants;
 };
 

@@ -63,10 +63,15 @@ bool Scopes::allows(Scope scope) const {
   return scope == read && (bits_ & (operate | publish)) != 0;
 }
 
-Result<void> Token::usable(std::uint64_t now_unix_s) const {
+Result<void> Token::valid(std::uint64_t now_unix_s) const {
   if (expires_unix_s != 0 && now_unix_s >= expires_unix_s)
     return fail(Errc::unauthorised, "the token '" + name + "' has expired");
-  if (uses_max != 0 && uses >= uses_max)
+  return {};
+}
+
+Result<void> Token::usable(std::uint64_t now_unix_s) const {
+  MPYD_TRY(valid(now_unix_s));
+  if (is_used_up())
     return fail(Errc::unauthorised,
                 "the token '" + name + "' was good for " +
                     (uses_max == 1 ? std::string("one use") : std::to_string(uses_max) + " uses") +

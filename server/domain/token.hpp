@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "protocol/digest.hpp"
+#include "server/domain/hardware_reach.hpp"
 #include "server/util/error.hpp"
 
 namespace mpyd::server {
@@ -44,7 +45,11 @@ struct Token {
   std::uint32_t uses_max = 0;          // 0: any number
   std::uint32_t uses = 0;              // so far; counted only where there is a limit
   bool needs_approval = false;         // a device it enrols waits for the operator
+  HardwareReach hardware;              // what it may publish; limited tokens may do nothing else
 
+  bool is_used_up() const { return uses_max != 0 && uses >= uses_max; }
+  // Errors: unauthorised (expired).
+  Result<void> valid(std::uint64_t now_unix_s) const;
   // Errors: unauthorised (expired, or used up).
   Result<void> usable(std::uint64_t now_unix_s) const;
 };

@@ -18,6 +18,7 @@
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
 #include <chrono>
+#include <ctime>
 #include <memory>
 
 #include "server/util/build_version.hpp"
@@ -44,6 +45,34 @@ Error network_error(const error_code& ec, const std::string& url, std::string_vi
   const bool late = ec == beast::error::timeout;
   return Error(late ? Errc::timeout : Errc::unreachable,
                std::string(doing) + " " + url + ": " + (late ? "too slow" : ec.message()));
+}
+
+std::string shown_clock() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  char text[32] = "";
+  if (gmtime_r(&now, &utc) != nullptr) std::strftime(text, sizeof text, "%Y-%m-%d %H:%M UTC", &utc);
+  return text;
+}
+
+// Why there is no TLS, as far as it is one of the usual reasons.
+std::string tls_reason(const error_code& ec, const std::string& host, long verified) {
+  if (verified == X509_V_ERR_CERT_HAS_EXPIRED || verified == X509_V_ERR_CERT_NOT_YET_VALID)
+    return std::string("its certificate ") +
+           (verified == X509_V_ERR_CERT_HAS_EXPIRED ? "has expired" : "is not valid yet") +
+           ", or the clock of this machine is wrong: it shows " + shown_clock();
+  // The check of the name says no, not why.
+  const int reason = ERR_GET_REASON(static_cast<unsigned long>(ec.value()));
+  if (verified == X509_V_ERR_UNSPECIFIED ||
+      (verified == X509_V_OK && reason == SSL_R_CERTIFICATE_VERIFY_FAILED))
+    return "its certificate is not one for " + host;
+  if (verified != X509_V_OK)
+    return std::string("its certificate is not trusted here (") +
+           X509_verify_cert_error_string(verified) +
+           "); name the PEM file to verify it with (--ca-file)";
+  if (reason == SSL_R_WRONG_VERSION_NUMBER)
+    return "it answers in clear; write http:// if that is meant";
+  return ec.message();
 }
 
 struct Job {
@@ -82,11 +111,20 @@ asio::awaitable<Result<ClientAnswer>> exchange(Stream& stream, const Job& job) {
   if (ec == bhttp::error::body_limit)
     co_return fail(Errc::limit, "the answer of " + job.url + " is larger than " +
                                     std::to_string(job.options.answer_bytes_max) + " bytes");
-  if (ec) co_return fail(network_error(write_error ? write_error : ec, job.url, "no answer from"));
+  if (ec) {
+    Error failed = network_error(write_error ? write_error : ec, job.url, "no answer from");
+    // What a listener with TLS does to a request in clear.
+    if (job.url.starts_with("http:") &&
+        (ec == bhttp::error::end_of_stream || ec == asio::error::connection_reset))
+      failed.message += "; write https:// if it expects that";
+    co_return fail(std::move(failed));
+  }
   ClientAnswer answer;
   answer.status = parser.get().result_int();
   answer.content_type = std::string(parser.get()[bhttp::field::content_type]);
   answer.date = std::string(parser.get()[bhttp::field::date]);
+  answer.link = std::string(parser.get()[bhttp::field::link]);
+  answer.request_id = std::string(parser.get()["X-Request-Id"]);
   const std::vector<char>& body = parser.get().body();
   answer.body = to_vector(as_bytes(std::string_view(body.data(), body.size())));
   co_return answer;
@@ -118,6 +156,10 @@ asio::awaitable<Result<ClientAnswer>> send_tls(const Job& job) {
   if (auto done = co_await connect(stream.next_layer(), job); !done)
     co_return fail(std::move(done).error());
   co_await stream.async_handshake(asio::ssl::stream_base::client, MPYD_ASIO(ec));
+  if (ec && ec != beast::error::timeout)
+    co_return fail(Errc::unreachable,
+                   "no TLS with " + job.url + ": " +
+                       tls_reason(ec, job.host, SSL_get_verify_result(stream.native_handle())));
   if (ec) co_return fail(network_error(ec, job.url, "no TLS with"));
   co_return co_await exchange(stream, job);
 }
@@ -135,6 +177,7 @@ WireRequest make_wire_request(const ClientRequest& request, const std::string& h
   out.set(bhttp::field::connection, "close");
   if (!request.bearer_token.empty())
     out.set(bhttp::field::authorization, "Bearer " + request.bearer_token);
+  if (!request.idempotency_key.empty()) out.set("Idempotency-Key", request.idempotency_key);
   if (!request.content_type.empty()) {
     out.set(bhttp::field::content_type, request.content_type);
     const std::string_view text = as_text(request.body);

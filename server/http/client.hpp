@@ -15,12 +15,15 @@ struct ClientRequest {
   std::string content_type;  // of the body; empty: no body
   Bytes body;
   std::string bearer_token;  // secret; empty: none
+  std::string idempotency_key;
 };
 
 struct ClientAnswer {
   unsigned status = 0;
   std::string content_type;
   std::string date;  // as the server has it; empty: it does not say
+  std::string link;  // empty: none
+  std::string request_id;
   ByteVector body;
 };
 

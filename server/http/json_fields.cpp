@@ -12,6 +12,10 @@ Unexpected<Error> wrong(std::string_view name, std::string_view expected) {
               "the field '" + std::string(name) + "' must be " + std::string(expected));
 }
 
+Unexpected<Error> missing(std::string_view name) {
+  return fail(Errc::invalid_argument, "the field '" + std::string(name) + "' is missing");
+}
+
 Result<std::uint64_t> to_number(const boost::json::value& value, std::string_view name,
                                 std::uint64_t max) {
   boost::system::error_code failed;
@@ -68,7 +72,8 @@ const boost::json::value* JsonFields::find(std::string_view name) {
 
 Result<std::string> JsonFields::text(std::string_view name) {
   const boost::json::value* value = find(name);
-  if (value == nullptr || !value->is_string()) return wrong(name, "a text");
+  if (value == nullptr) return missing(name);
+  if (!value->is_string()) return wrong(name, "a text");
   return std::string(value->get_string());
 }
 
@@ -79,7 +84,7 @@ Result<std::string> JsonFields::text_or(std::string_view name, std::string other
 
 Result<std::uint64_t> JsonFields::number(std::string_view name, std::uint64_t max) {
   const boost::json::value* value = find(name);
-  if (value == nullptr) return wrong(name, "a number");
+  if (value == nullptr) return missing(name);
   return to_number(*value, name, max);
 }
 
@@ -106,7 +111,8 @@ Result<ByteVector> JsonFields::base64(std::string_view name) {
 
 Result<const boost::json::array*> JsonFields::list(std::string_view name) {
   const boost::json::value* value = find(name);
-  if (value == nullptr || !value->is_array()) return wrong(name, "a list");
+  if (value == nullptr) return missing(name);
+  if (!value->is_array()) return wrong(name, "a list");
   return &value->get_array();
 }
 

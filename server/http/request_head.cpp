@@ -40,6 +40,16 @@ std::string media_type(std::string_view value) {
   return std::string(value);
 }
 
+// A list may come in several lines (RFC 9110, section 5.3).
+template <class Name>
+std::string list_field(const bhttp::request_header<>& header, const Name& name) {
+  std::string out;
+  const auto [first, last] = header.equal_range(name);
+  for (auto line = first; line != last; ++line)
+    out += (out.empty() ? "" : ", ") + std::string(line->value());
+  return out;
+}
+
 // Beast takes a coding it does not know for no body at all; what follows would then be read as the
 // next request, and a proxy before us may see it otherwise.
 Result<void> check_framing(const bhttp::request_header<>& header) {
@@ -73,7 +83,10 @@ Result<void> read_head(const bhttp::request_header<>& header, RequestHead& out) 
   out.authorization = field(bhttp::field::authorization);
   out.range = field(bhttp::field::range);
   out.if_range = field(bhttp::field::if_range);
-  out.if_none_match = field(bhttp::field::if_none_match);
+  out.if_none_match = list_field(header, bhttp::field::if_none_match);
+  out.if_match = list_field(header, bhttp::field::if_match);
+  if (header.count("Idempotency-Key") != 0)
+    out.idempotency_key = list_field(header, "Idempotency-Key");
 
   MPYD_TRY(check_framing(header));
   const auto target = boost::urls::parse_origin_form(header.target());

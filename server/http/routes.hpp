@@ -1,13 +1,19 @@
 // THE route table, and the applications of both listeners over it.
 #pragma once
 
+#include "server/http/metrics.hpp"
 #include "server/http/router.hpp"
 #include "server/services/audit_service.hpp"
+#include "server/services/catalog_service.hpp"
+#include "server/services/census_service.hpp"
 #include "server/services/device_service.hpp"
 #include "server/services/fleet_keys.hpp"
 #include "server/services/health_service.hpp"
+#include "server/services/inventory_service.hpp"
+#include "server/services/maintenance_service.hpp"
 #include "server/services/publish_service.hpp"
 #include "server/services/release_service.hpp"
+#include "server/services/request_memory.hpp"
 #include "server/services/resolve_service.hpp"
 #include "server/services/rotation_service.hpp"
 #include "server/services/server_place.hpp"
@@ -23,22 +29,30 @@ struct DeviceApi {
   const TrustService& trust;
   const ReleaseService& releases;
   const HealthService& health;
+  Metrics& metrics;
 };
 
 // What handlers of the admin listener may use.
 struct AdminApi {
+  const JoinableStore& store;
+  RequestMemory& requests;
   TrustService& trust;
   PublishService& publish;
   ReleaseService& releases;
   DeviceService& devices;
   TokenService& tokens;
-  const ResolveService& resolve;
+  ResolveService& resolve;
   const AuditService& audit;
-  const HealthService& health;
+  HealthService& health;
   FleetKeys& fleet_keys;
   ServerPlace& place;
   const ServerKeys& server_keys;
   RotationService& rotation;
+  const CatalogService& catalog;
+  const InventoryService& inventory;
+  const CensusService& census;
+  const MaintenanceService& maintenance;
+  Metrics& metrics;
 };
 
 std::span<const Route<DeviceApi>> device_routes();

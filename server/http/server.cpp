@@ -70,7 +70,10 @@ Error listen_error(const std::string& address, const error_code& ec) {
   const Errc code = ec == asio::error::address_in_use  ? Errc::conflict
                     : ec == asio::error::access_denied ? Errc::forbidden
                                                        : Errc::io;
-  return Error(code, "cannot listen on " + address + ": " + ec.message());
+  return Error(code, "cannot listen on " + address + ": " + ec.message() +
+                         (code == Errc::conflict ? "; end what listens there, or name another "
+                                                   "--listen or --admin-listen"
+                                                 : ""));
 }
 
 // Closes the connection that waits longest for its peer: whoever holds places without using them
@@ -101,6 +104,11 @@ Result<bool> is_loopback(const std::string& address) {
   return endpoint.address().is_loopback();
 }
 
+Result<void> check_network(const std::string& cidr) {
+  MPYD_TRY(Network::parse(cidr));
+  return {};
+}
+
 struct Server::State {
   explicit State(unsigned slow_threads) : pool(slow_threads), shared{.pool = pool} {}
 
@@ -116,6 +124,7 @@ struct Server::State {
   std::list<Listener> listeners;
   asio::signal_set signals{io, SIGTERM, SIGINT};
   asio::steady_timer drain_timer{io};
+  std::function<void()> on_drain;
 };
 
 asio::awaitable<void> Server::State::accept(Listener& listener) {
@@ -155,6 +164,7 @@ void Server::State::begin(Listener& listener, Socket socket) {
 void Server::State::drain() {
   if (shared.draining) return;
   shared.draining = true;
+  if (on_drain) on_drain();
   error_code ignored;
   for (Listener& listener : listeners) listener.acceptor.close(ignored);
   signals.cancel(ignored);
@@ -181,11 +191,11 @@ Server::~Server() = default;
 
 Result<std::string> Server::listen(const ListenerConfig& config) {
   MPYD_TRY_ASSIGN(const tcp::endpoint endpoint, parse_endpoint(config.address));
-  Listener listener{.acceptor = tcp::acceptor(state_->io),
-                    .application = config.application,
-                    .connections_max = config.connections_max,
-                    .crowd = state_->crowds.emplace_back(
-                        Crowd{.bytes = {.max = config.held_bytes_max}, .waiting = {}})};
+  Listener listener{
+      .acceptor = tcp::acceptor(state_->io),
+      .application = config.application,
+      .connections_max = config.connections_max,
+      .crowd = state_->crowds.emplace_back(Crowd{.bytes = {.max = config.held_bytes_max}})};
   if (!config.peers.empty()) {
     MPYD_TRY_ASSIGN(listener.peers, Network::parse(config.peers));
   }
@@ -206,6 +216,8 @@ Result<std::string> Server::listen(const ListenerConfig& config) {
   asio::co_spawn(state_->io, state_->accept(state_->listeners.back()), asio::detached);
   return bound;
 }
+
+void Server::on_drain(std::function<void()> f) { state_->on_drain = std::move(f); }
 
 void Server::run() {
   state_->signals.async_wait([this](const error_code& ec, int signal) {

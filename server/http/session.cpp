@@ -19,9 +19,12 @@
 #include <chrono>
 #include <ctime>
 
+#include "server/http/body_deadline.hpp"
+#include "server/http/metrics.hpp"
 #include "server/http/problem.hpp"
 #include "server/http/request_head.hpp"
 #include "server/http/request_limits.hpp"
+#include "server/util/log.hpp"
 
 namespace mpyd::server::http {
 namespace {
@@ -37,9 +40,6 @@ constexpr std::size_t kFirstReadBytes = 1024;
 constexpr seconds kIdleTimeout{60};
 constexpr seconds kHeaderTimeout{10};
 constexpr seconds kCloseTimeout{2};
-// A body may take this long, and longer by what came of it so far at the slowest rate we bear.
-constexpr seconds kBodyTimeout{15};
-constexpr std::uint64_t kBodyBytesPerSecondMin = 16384;
 // An answer goes out in slices; each may take this long.
 constexpr seconds kSliceTimeout{15};
 constexpr std::size_t kSliceBytes = 65536;
@@ -85,6 +85,18 @@ std::string format_response_head(const Response& response, const RequestHead& he
   return out;
 }
 
+// Too much for all of us together; what is too much for one token is a 429.
+Response overloaded(const RequestHead& head) {
+  return problem_response(503, Errc::too_many_requests, {}, head);
+}
+Response too_much_at_once(const ByteLease& held, const RequestHead& head) {
+  if (!held.is_share_exhausted()) return overloaded(head);
+  return problem_response(429, Errc::too_many_requests,
+                          "the token's requests at work hold as many bytes as those of one token "
+                          "may; send large ones one after the other",
+                          head);
+}
+
 // What went wrong while a request came in; no answer if nobody waits for one.
 std::optional<Response> answer_to(const error_code& ec, const RequestHead& head) {
   if (ec == bhttp::error::header_limit || ec == bhttp::error::buffer_overflow)
@@ -93,8 +105,6 @@ std::optional<Response> answer_to(const error_code& ec, const RequestHead& head)
     return problem_response(413, Errc::limit, "the body is larger than this takes", head);
   if (ec == beast::error::timeout)
     return problem_response(408, Errc::timeout, "the request came too slowly", head);
-  if (ec == asio::error::no_buffer_space)
-    return problem_response(Error(Errc::too_many_requests), head);
   if (ec == bhttp::error::end_of_stream || ec == bhttp::error::partial_message) return std::nullopt;
   if (ec.category() == make_error_code(bhttp::error::bad_method).category())
     return problem_response(400, Errc::malformed, "not HTTP: " + ec.message(), head);
@@ -175,6 +185,8 @@ class Conversation final : public Session {
   // One request and its answer. False: the connection is at its end.
   asio::awaitable<bool> exchange() {
     waiting_.enter(*this);
+    metrics_ = application_.unplanned();
+    is_routine_ = true;
     if (!co_await wait_for_request()) co_return false;
     started_ = Clock::now();
     Parser parser;
@@ -191,24 +203,28 @@ class Conversation final : public Session {
       co_return co_await send(problem_response(readable.error(), request.head), request, false);
 
     Plan plan = application_.plan(request.head);
+    metrics_ = plan.metrics;
+    is_routine_ = plan.is_routine;
+    request.actor = plan.actor;
     if (!plan.refusal) plan.refusal = refuse_size(parser, plan, request.head);
     if (plan.refusal) {
       const bool reusable = parser.is_done() && parser.keep_alive();
       co_return co_await send(*std::move(plan.refusal), request, reusable);
     }
     parser.body_limit(plan.body_bytes_max);
-    ByteLease held(crowd_.bytes);
+    ByteLease held(crowd_.bytes, plan.actor);
     co_await read_body(parser, held, ec);
+    if (ec == asio::error::no_buffer_space)
+      co_return co_await send(too_much_at_once(held, request.head), request, false);
     if (ec) co_return co_await give_up(ec, request.head);
     waiting_.leave();
     bool keep_alive = parser.keep_alive();
     request.body = std::move(parser.get().body());
     request.params = std::move(plan.params);
-    request.actor = std::move(plan.actor);
     Response response = co_await run(plan, request);
     std::string().swap(request.body);
     if (!held.resize(response.body.size())) {
-      response = problem_response(Error(Errc::too_many_requests), request.head);
+      response = too_much_at_once(held, request.head);
       keep_alive = false;
     }
     co_return co_await send(std::move(response), request, keep_alive);
@@ -239,14 +255,14 @@ class Conversation final : public Session {
         head);
   }
 
-  // no_buffer_space: the listener's connections hold as many bytes as they may.
+  // no_buffer_space: the listener's connections, or the token's, hold as many bytes as they may.
   asio::awaitable<void> read_body(Parser& parser, ByteLease& held, error_code& ec) {
     if (!parser.is_done() && beast::iequals(parser.get()[bhttp::field::expect], "100-continue")) {
       constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
       tcp().expires_after(kSliceTimeout);
       co_await asio::async_write(stream_, asio::buffer(kContinue), into(ec));
     }
-    const auto deadline = Clock::now() + kBodyTimeout;
+    BodyDeadline deadline(Clock::now());
     parser.eager(true);
     while (!ec && !parser.is_done()) {
       const std::size_t got = parser.get().body().size();
@@ -257,7 +273,7 @@ class Conversation final : public Session {
         ec = asio::error::no_buffer_space;
         co_return;
       }
-      tcp().expires_at(deadline + seconds(got / kBodyBytesPerSecondMin));
+      tcp().expires_at(deadline.after(got, Clock::now()));
       co_await bhttp::async_read_some(stream_, buffer_, parser, into(ec));
     }
   }
@@ -265,8 +281,7 @@ class Conversation final : public Session {
   asio::awaitable<Response> run(const Plan& plan, Request& request) {
     tcp().expires_never();
     if (plan.cost == Cost::inline_) co_return run_handler(plan, request);
-    if (shared_.slow_running >= kSlowMax)
-      co_return problem_response(Error(Errc::too_many_requests), request.head);
+    if (shared_.slow_running >= kSlowMax) co_return overloaded(request.head);
     ++shared_.slow_running;
     // Resumes on this session's executor when the pool is done with it.
     Response response = co_await asio::co_spawn(
@@ -305,7 +320,7 @@ class Conversation final : public Session {
       co_await asio::async_write(stream_, asio::const_buffer(slice.data(), slice.size()), into(ec));
     }
     waiting_.leave();
-    log(response, request);
+    tell(response, request);
     co_return !ec && keep_alive;
   }
 
@@ -315,12 +330,31 @@ class Conversation final : public Session {
     return slice;
   }
 
-  void log(const Response& response, const Request& request) const {
-    const auto taken = std::chrono::duration<double, std::milli>(Clock::now() - started_);
-    spdlog::log(request.actor.starts_with("token:") ? spdlog::level::info : spdlog::level::debug,
-                "{} {} {} {} {} {:.1f} ms {} {}", peer_, request.head.method, request.head.path,
-                response.status, response.body.size(), taken.count(), request.head.request_id,
-                request.actor);
+  // Counts the answer and logs it. Of the request only what is of ours stands in the log: the path
+  // of a mistyped request may hold a token, and its query anything.
+  void tell(const Response& response, const Request& request) const {
+    const Clock::duration taken = Clock::now() - started_;
+    if (metrics_ != nullptr) metrics_->add(response.status, taken);
+    if (response.problem && application_.metrics() != nullptr)
+      application_.metrics()->add_problem(*response.problem);
+    const auto level = is_routine_ ? spdlog::level::debug : spdlog::level::info;
+    if (!spdlog::should_log(level)) return;
+    const std::string_view code = response.problem ? name(*response.problem) : "";
+    const std::array<LogField, 9> fields = {
+        LogField{"request_id", std::string_view(request.head.request_id)},
+        LogField{"peer", std::string_view(peer_)},
+        LogField{"method", metrics_ != nullptr ? metrics_->method() : "-"},
+        LogField{"route", metrics_ != nullptr ? metrics_->route() : "-"},
+        LogField{"status", std::uint64_t{response.status}},
+        LogField{"duration_ms", std::chrono::duration<double, std::milli>(taken).count()},
+        LogField{"bytes", std::uint64_t{response.body.size()}},
+        LogField{"actor", std::string_view(request.actor)},
+        LogField{"code", code}};
+    // Most have no problem, and many nobody by name.
+    std::size_t count = fields.size();
+    if (code.empty()) --count;
+    if (code.empty() && request.actor.empty()) --count;
+    log_line(level, "request", std::span(fields).first(count));
   }
 
   // Reads what the client still sends, a little: closing at once would reset the connection and
@@ -341,6 +375,8 @@ class Conversation final : public Session {
   beast::flat_buffer buffer_{kBufferBytesMax};
   std::string peer_;
   Clock::time_point started_;
+  RouteMetrics* metrics_ = nullptr;  // of the request at hand
+  bool is_routine_ = true;
   bool idle_ = false;
 };
 

@@ -9,7 +9,6 @@ namespace mpyd::server {
 namespace {
 
 constexpr std::size_t kDeviceNameMax = 64;
-constexpr std::size_t kDevicesListedMax = 100'000;
 
 bool is_device_name(std::string_view text) {
   return text.size() <= kDeviceNameMax &&
@@ -72,23 +71,25 @@ Result<DeviceService::Enrolled> DeviceService::enroll(const ExchangeKey& public_
   return out;
 }
 
-Result<std::vector<DeviceService::Listed>> DeviceService::list() const {
-  return store_.get([](const Snapshot& s) -> Result<std::vector<Listed>> {
-    MPYD_TRY_ASSIGN(auto devices, s.devices().list(kDevicesListedMax));
-    MPYD_TRY_ASSIGN(const auto errors, s.devices().slot_errors());
-    MPYD_TRY_ASSIGN(const auto cloned, s.devices().cloned_slots());
-    std::vector<Listed> out;
-    auto place = errors.begin();  // all are sorted by device
-    auto clone = cloned.begin();
-    for (Device& device : devices) {
-      Listed& listed = out.emplace_back(Listed{std::move(device), {}, {}});
-      while (place != errors.end() && place->device_id < listed.device.id) ++place;
-      for (; place != errors.end() && place->device_id == listed.device.id; ++place)
-        if (is_trouble(place->error))
-          listed.troubled_slots.push_back({.slot = place->slot, .error = place->error});
-      while (clone != cloned.end() && clone->device_id < listed.device.id) ++clone;
-      for (; clone != cloned.end() && clone->device_id == listed.device.id; ++clone)
-        listed.cloned_slots.push_back(clone->slot);
+Result<Page<DeviceService::Listed>> DeviceService::list(DeviceStore::Filter filter) const {
+  const std::size_t count_max = filter.count_max++;
+  filter.trouble_refusals = kRefusalsOfTrouble;
+  filter.trouble_errors = trouble_errors();
+  return store_.get([&](const Snapshot& s) -> Result<Page<Listed>> {
+    MPYD_TRY_ASSIGN(auto rows, s.devices().list(filter));
+    auto devices = make_page(std::move(rows), count_max);
+    Page<Listed> out{.items = {}, .has_more = devices.has_more};
+    for (Device& device : devices.items) {
+      MPYD_TRY_ASSIGN(const auto slots, s.devices().slots(device.id));
+      Listed listed;
+      for (const DeviceSlot& slot : slots) {
+        if (is_trouble(slot.error))
+          listed.troubled_slots.push_back({.slot = slot.slot, .error = slot.error});
+        MPYD_TRY_ASSIGN(const auto others, s.devices().clones(device, slot, 1));
+        if (!others.empty()) listed.cloned_slots.push_back(slot.slot);
+      }
+      listed.device = std::move(device);
+      out.items.push_back(std::move(listed));
     }
     return out;
   });
@@ -107,7 +108,8 @@ Result<DeviceService::Detail> DeviceService::show(std::string_view id) const {
       MPYD_TRY_ASSIGN(const auto others, s.devices().clones(device, slot, kClonesToldMax));
       for (const DeviceStore::Place& other : others) clones.push_back({slot.slot, other});
     }
-    return Detail{std::move(device), std::move(slots), std::move(clones)};
+    MPYD_TRY_ASSIGN(auto pins, s.devices().pins(id));
+    return Detail{std::move(device), std::move(slots), std::move(clones), std::move(pins)};
   });
 }
 
@@ -155,6 +157,7 @@ Result<Device> DeviceService::replace(std::string_view id, std::string_view succ
     next.name = old.name;
     MPYD_TRY(tx.devices().update(old));
     MPYD_TRY(tx.devices().update(next));
+    MPYD_TRY(tx.devices().move_pins(old.id, next.id));
     const std::uint64_t now = clock_.now_unix_s();
     const auto detail = [&](const char* role, const std::string& other) {
       return boost::json::serialize(boost::json::object{{role, other}, {"name", old.name}});
@@ -164,6 +167,74 @@ Result<Device> DeviceService::replace(std::string_view id, std::string_view succ
   });
   MPYD_TRY(written);
   return next;
+}
+
+namespace {
+
+// The release that a pin names. Errors: not_found, conflict (nothing of it is offered).
+Result<Release> find_release(const ReleaseStore& releases,
+                             const DeviceService::PinRequest& request) {
+  const std::string name = request.release != 0 ? "release " + std::to_string(request.release)
+                                                : "version " + std::string(request.version.view());
+  const std::string of = " of " + std::string(request.hardware_id.view());
+  MPYD_TRY_ASSIGN(const auto published, releases.of_hardware(request.hardware_id));
+  const auto found = std::ranges::find_if(published, [&](const Release& release) {
+    return request.release != 0 ? release.release == request.release
+                                : release.version == request.version;
+  });
+  if (found == published.end()) return fail(Errc::not_found, name + of + " is not published");
+  if (std::ranges::all_of(found->variants, &Variant::withdrawn))
+    return fail(Errc::conflict, name + of +
+                                    " is yanked: pinned to it the motherboard would get no driver; "
+                                    "mpyd release unyank offers it again");
+  return *found;
+}
+
+std::string pin_detail(const DevicePin& pin) {
+  return boost::json::serialize(
+      boost::json::object{{"hardware_id", pin.hardware_id}, {"release", pin.release}});
+}
+
+}  // namespace
+
+Result<DevicePin> DeviceService::pin(std::string_view id, const PinRequest& request,
+                                     const std::string& actor) {
+  DevicePin out{.device_id = std::string(id),
+                .hardware_id = std::string(request.hardware_id.view()),
+                .since_unix_s = clock_.now_unix_s()};
+  const Result<void> written = store_.write([&](Transaction& tx) -> Result<void> {
+    MPYD_TRY_ASSIGN(const Device device, load_device(tx.devices(), id));
+    if (device.is_out()) return fail(out_for_good(device));
+    MPYD_TRY_ASSIGN(const Release release, find_release(tx.releases(), request));
+    out.release = release.release;
+    MPYD_TRY_ASSIGN(const auto pins, tx.devices().pins(id));
+    const auto before = std::ranges::find(pins, out.hardware_id, &DevicePin::hardware_id);
+    if (before == pins.end() && pins.size() >= kPinsPerDeviceMax)
+      return fail(Errc::limit, "a device has at most " + std::to_string(kPinsPerDeviceMax) +
+                                   " pins; take back those that no board needs");
+    if (before != pins.end() && before->release == out.release) {
+      out = *before;
+      return {};
+    }
+    MPYD_TRY(tx.devices().put_pin(out));
+    return tx.audit().append({out.since_unix_s, actor, "device-pin", device.id, pin_detail(out)});
+  });
+  MPYD_TRY(written);
+  return out;
+}
+
+Result<void> DeviceService::unpin(std::string_view id, const HardwareId& hardware_id,
+                                  const std::string& actor) {
+  return store_.write([&](Transaction& tx) -> Result<void> {
+    MPYD_TRY_ASSIGN(const Device device, load_device(tx.devices(), id));
+    MPYD_TRY_ASSIGN(const bool was_there, tx.devices().remove_pin(id, hardware_id.view()));
+    if (!was_there)
+      return fail(Errc::not_found,
+                  "the device " + device.id + " has no pin for " + std::string(hardware_id.view()));
+    return tx.audit().append(
+        {clock_.now_unix_s(), actor, "device-unpin", device.id,
+         boost::json::serialize(boost::json::object{{"hardware_id", hardware_id.view()}})});
+  });
 }
 
 Result<void> DeviceService::try_again(std::string_view id, std::uint32_t slot,

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "server/domain/page.hpp"
 #include "server/storage/store.hpp"
 #include "server/util/clock.hpp"
 
@@ -26,7 +27,8 @@ class DeviceService {
     std::vector<DeviceSlot> troubled_slots;  // only slot and error are filled in
     std::vector<std::uint32_t> cloned_slots;
   };
-  Result<std::vector<Listed>> list() const;
+  // What counts as trouble is known here: `filter` need not say it.
+  Result<Page<Listed>> list(DeviceStore::Filter filter) const;
   Result<std::uint64_t> count() const;
 
   struct Detail {
@@ -37,6 +39,7 @@ class DeviceService {
       DeviceStore::Place other{};  // there at the same time
     };
     std::vector<Clone> clones;  // at most kClonesToldMax of each slot
+    std::vector<DevicePin> pins = {};
   };
   Result<Detail> show(std::string_view id) const;  // not_found
   // For good; doing it twice is a success. Errors: not_found.
@@ -51,6 +54,21 @@ class DeviceService {
   // has told the device, however long that one is off.
   // Errors: not_found, conflict (the slot reports no quarantine).
   Result<void> try_again(std::string_view id, std::uint32_t slot, const std::string& actor);
+
+  // From its next answer on the device gets this release of the hardware ID's driver, or none; a
+  // pin there was is replaced. It is the server's choice among releases that trust accepts: floors,
+  // revocations and approvals hold as before, and off line a device without its kept answer takes
+  // the newest that lies there. Doing it twice is a success. Who answers devices is told by
+  // ResolveService::releases_changed(). Errors: not_found (device or release), revoked (the device
+  // is out), conflict (the release is yanked for every ABI), limit (kPinsPerDeviceMax).
+  struct PinRequest {
+    HardwareId hardware_id;
+    std::uint32_t release = 0;  // by its number, or, if that is 0,
+    VersionText version;        // by its version
+  };
+  Result<DevicePin> pin(std::string_view id, const PinRequest& request, const std::string& actor);
+  // Errors: not_found (device, or the pin).
+  Result<void> unpin(std::string_view id, const HardwareId& hardware_id, const std::string& actor);
 
  private:
   Store& store_;

@@ -70,9 +70,18 @@ Result<Checked> take_unchecked(Checked checked, const TrustView& view, Acceptanc
   return checked;
 }
 
-Result<Checked> check_one(const PackageView& bytes, const TrustView& view,
-                          const ExchangeKeyPair& server_key, Acceptance acceptance) {
+// What an upload is held against.
+struct Bounds {
+  const TrustView& view;
+  const ExchangeKeyPair& server_key;
+  Acceptance acceptance;
+  const HardwareReach& reach;
+};
+
+Result<Checked> check_one(const PackageView& bytes, const Bounds& bounds) {
+  const auto& [view, server_key, acceptance, reach] = bounds;
   MPYD_TRY_ASSIGN(const CheckedPackage checked, check_package(bytes.package));
+  MPYD_TRY(reach.check(checked.head.manifest.hardware_id));
   const std::string what = title(checked.head.manifest);
   MPYD_TRY(with_context(check_policy(view, checked.head, checked.digest), what));
   const Checked taken{bytes, checked.head.manifest, checked.digest};
@@ -83,13 +92,12 @@ Result<Checked> check_one(const PackageView& bytes, const TrustView& view,
   return taken;
 }
 
-Result<std::vector<Checked>> check_all(Bytes body, const TrustView& view,
-                                       const ExchangeKeyPair& server_key, Acceptance acceptance) {
+Result<std::vector<Checked>> check_all(Bytes body, const Bounds& bounds) {
   MPYD_TRY_ASSIGN(const auto parts, split_mpkg(body));
   if (parts.size() > kVariantsPerReleaseMax) return fail(too_many_variants());
   std::vector<Checked> out;
   for (const PackageView& part : parts) {
-    MPYD_TRY_ASSIGN(Checked checked, check_one(part, view, server_key, acceptance));
+    MPYD_TRY_ASSIGN(Checked checked, check_one(part, bounds));
     if (!out.empty() && !same_release(out.front().manifest, checked.manifest))
       return fail(Errc::malformed,
                   "the packages are not of one release: hardware ID, name, version, release number "
@@ -158,6 +166,7 @@ Result<PublishReport> store_all(Transaction& tx, const std::vector<Checked>& pac
   PublishReport report{.release = release_of(packages.front().manifest, now_unix_s)};
   MPYD_TRY_ASSIGN(const auto present, tx.releases().of_hardware(report.release.hardware_id));
   MPYD_TRY_ASSIGN(const Release* const place, find_place(present, report.release));
+  if (place != nullptr) report.release.deprecated = place->deprecated;
   if (place == nullptr) MPYD_TRY(tx.releases().add(report.release));
 
   std::size_t variants = place == nullptr ? 0 : place->variants.size();
@@ -205,10 +214,10 @@ bool same_fields_as(const MatchQuery& query, const MatchQuery::Item& item,
 bool PublishReport::all_existed() const { return std::ranges::all_of(items, &Item::existed); }
 
 Result<PublishReport> PublishService::publish(Bytes body, const std::string& actor,
-                                              Acceptance acceptance) {
+                                              Acceptance acceptance, const HardwareReach& reach) {
   const auto view = trust_.view();
   const ServerKeys::Key server_key = server_keys_.current();
-  MPYD_TRY_ASSIGN(const auto packages, check_all(body, *view, *server_key, acceptance));
+  MPYD_TRY_ASSIGN(const auto packages, check_all(body, {*view, *server_key, acceptance, reach}));
   PublishReport report;
   const Result<void> written = store_.write([&](Transaction& tx) -> Result<void> {
     if (!server_keys_.is_staying(server_key))
@@ -229,7 +238,10 @@ Result<MatchReport> PublishService::match(const MatchQuery& query) const {
     MPYD_TRY_ASSIGN(const auto releases, snapshot.releases().of_hardware(query.hardware_id));
     MatchReport report{.highest_release = highest_release(releases)};
     const Release* const release = find_version(releases, query.version);
-    if (release != nullptr) report.release = release->release;
+    if (release != nullptr) {
+      report.release = release->release;
+      report.deprecated = release->deprecated;
+    }
     for (const MatchQuery::Item& item : query.items) {
       const Variant* const variant =
           release == nullptr ? nullptr : find_variant(*release, item.abi);

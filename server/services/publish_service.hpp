@@ -59,6 +59,7 @@ struct MatchReport {
     std::optional<Digest> digest;  // of the stored package
   };
   std::optional<std::uint32_t> release;  // of this version, if it is published
+  std::string deprecated;                // why nobody should take it; empty: it is not
   std::uint32_t highest_release = 0;     // of this hardware ID; 0: nothing is published
   std::vector<Item> items;
 };
@@ -72,12 +73,15 @@ class PublishService {
   // `body` is concatenated .mpkg, all of one release, one per ABI; in one transaction all of it is
   // stored or nothing. Repeating the same bytes is a success; an ABI that a published release lacks
   // is added to it, one it has is never replaced.
-  // Errors: those of split_mpkg, open_package, trust::verify_release; untrusted (no policy entry);
+  // `reach`: what whoever publishes is limited to.
+  // Errors: forbidden (`reach` does not cover the hardware ID; said before anything else of it);
+  // those of split_mpkg, open_package, trust::verify_release; untrusted (no policy entry);
   // revoked; no_key (not sealed to this server), policy (unchecked packages are not allowed);
   // malformed (not one release, an ABI twice); limit; conflict (version, release number or
   // ABI is taken by other content; the server's key is being changed).
   Result<PublishReport> publish(Bytes body, const std::string& actor,
-                                Acceptance acceptance = Acceptance::checked);
+                                Acceptance acceptance = Acceptance::checked,
+                                const HardwareReach& reach = {});
 
   // Opens stored packages in locked memory to compare. Errors: limit, not_found (damaged store).
   Result<MatchReport> match(const MatchQuery& query) const;

@@ -14,10 +14,10 @@ std::string question_of(const Board& board) {
   const Abi& abi = board.device;
   std::string out(board.hardware_id.view());
   for (const std::uint32_t part :
-       {board.revision, std::uint32_t{abi.mpy_version}, std::uint32_t{abi.sub_version},
-        static_cast<std::uint32_t>(abi.arch), abi.arch_flags, std::uint32_t{abi.small_int_bits},
-        static_cast<std::uint32_t>(abi.float_abi), static_cast<std::uint32_t>(abi.object_repr),
-        static_cast<std::uint32_t>(abi.core)})
+       {board.revision, board.pinned_release, std::uint32_t{abi.mpy_version},
+        std::uint32_t{abi.sub_version}, static_cast<std::uint32_t>(abi.arch), abi.arch_flags,
+        std::uint32_t{abi.small_int_bits}, static_cast<std::uint32_t>(abi.float_abi),
+        static_cast<std::uint32_t>(abi.object_repr), static_cast<std::uint32_t>(abi.core)})
     out += ' ' + std::to_string(part);
   return out;
 }
@@ -39,16 +39,20 @@ mpyd::Result<void> check_trust(const Snapshot& snapshot, const TrustView& view, 
   return trust::verify_digest_policy(variant.digest, *entry);
 }
 
-Resolution resolution_of(const Choice& choice, const std::vector<Release>& releases) {
+Resolution resolution_of(const Choice& choice, const std::vector<Release>& releases,
+                         const Board& board) {
   Resolution out{.code = choice.code, .message = choice.message};
   if (choice.chosen) {
     const Release& release = *choice.chosen->release;
     out.chosen = Resolution::Chosen{release.driver_name, release.version, release.release,
-                                    *choice.chosen->variant};
+                                    *choice.chosen->variant, release.deprecated};
   }
   for (const Release& release : releases)
     for (const Variant& variant : release.variants)
-      if (variant.withdrawn) out.withdrawn.push_back(variant.digest);
+      if (variant.withdrawn) {
+        out.withdrawn.push_back(variant.digest);
+        if (board.device.accepts(variant.abi)) out.withdrawn_fitting.push_back(variant.digest);
+      }
   return out;
 }
 
@@ -71,7 +75,7 @@ Result<Explanation> decide(Store& store, const TrustView& view, const Board& boa
     const Choice choice = choose(releases, board, [&](const Release&, const Variant& variant) {
       return check_trust(snapshot, view, board, variant, trust::PackageOrigin::network);
     });
-    Explanation out{.resolution = resolution_of(choice, releases)};
+    Explanation out{.resolution = resolution_of(choice, releases, board)};
     explain_by_policy(view, board, out.resolution);
     for (const Rejection& rejection : choice.rejected) {
       const Candidate& candidate = rejection.candidate;
@@ -102,7 +106,7 @@ Result<Resolution> decide_storing(Store& store, const TrustView& view, const Boa
     const Choice choice = choose(releases, board, [&](const Release&, const Variant& variant) {
       return check_trust(snapshot, view, board, variant, trust::PackageOrigin::eeprom);
     });
-    Resolution out = resolution_of(choice, releases);
+    Resolution out = resolution_of(choice, releases, board);
     explain_by_policy(view, board, out);
     return out;
   });
@@ -156,6 +160,34 @@ void ResolveService::releases_changed() {
   const std::scoped_lock lock(mutex_);
   ++generation_;
   answers_.clear();
+  pins_.reset();
+}
+
+Result<std::shared_ptr<const ResolveService::Pins>> ResolveService::pins() const {
+  std::uint64_t generation = 0;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (pins_) return pins_;
+    generation = generation_;
+  }
+  MPYD_TRY_ASSIGN(const auto rows,
+                  store_.get([](const Snapshot& s) { return s.devices().pins({}); }));
+  auto fresh = std::make_shared<Pins>();
+  for (const DevicePin& pin : rows)
+    fresh->emplace(pin.device_id + " " + pin.hardware_id, pin.release);
+  const std::scoped_lock lock(mutex_);
+  // What was read before a change must not outlive it.
+  if (generation == generation_) pins_ = fresh;
+  return fresh;
+}
+
+Result<Board> ResolveService::with_pin(Board board, std::string_view device_id) const {
+  MPYD_TRY_ASSIGN(const auto all, pins());
+  if (all->empty()) return board;
+  const auto found =
+      all->find(std::string(device_id) + " " + std::string(board.hardware_id.view()));
+  if (found != all->end()) board.pinned_release = found->second;
+  return board;
 }
 
 }  // namespace mpyd::server

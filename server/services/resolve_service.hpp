@@ -21,11 +21,14 @@ struct Resolution {
     VersionText version;
     std::uint32_t release = 0;
     Variant variant;
+    std::string deprecated;  // why people should take another one; empty: they need not
   };
   std::optional<Chosen> chosen;
-  Errc code = Errc::no_driver;    // why none
-  std::string message;            // one sentence
-  std::vector<Digest> withdrawn;  // of this hardware ID: not to be loaded from anywhere
+  Errc code = Errc::no_driver;  // why none
+  std::string message;          // one sentence
+  // Of this hardware ID: not to be loaded from anywhere; highest release first.
+  std::vector<Digest> withdrawn;
+  std::vector<Digest> withdrawn_fitting;  // those of them that this motherboard could run
 };
 
 // The same with every candidate's reason, for people.
@@ -45,6 +48,9 @@ class ResolveService {
  public:
   ResolveService(Store& store, const TrustService& trust) : store_(store), trust_(trust) {}
 
+  // The board as this device has it: with the operator's pin, if there is one. From memory.
+  Result<Board> with_pin(Board board, std::string_view device_id) const;
+
   // From memory when the same question was answered since releases or trust last changed.
   Result<std::shared_ptr<const Resolution>> resolve(const Board& board);
   Result<Explanation> explain(const Board& board) const;
@@ -54,7 +60,7 @@ class ResolveService {
   Result<std::shared_ptr<const Resolution>> resolve_storing(const Board& board,
                                                             const Digest& package);
 
-  // Whoever changed releases says so, after the commit.
+  // Whoever changed releases or pins says so, after the commit.
   void releases_changed();
 
  private:
@@ -64,8 +70,14 @@ class ResolveService {
 
   Store& store_;
   const TrustService& trust_;
-  std::mutex mutex_;
-  std::uint64_t generation_ = 0;                   // rises with every change of releases
+  // By device and hardware ID, a blank between them. Operators make pins one by one, so all of them
+  // fit into memory.
+  using Pins = std::unordered_map<std::string, std::uint32_t>;
+  Result<std::shared_ptr<const Pins>> pins() const;
+
+  mutable std::mutex mutex_;
+  mutable std::shared_ptr<const Pins> pins_;       // null: to be read
+  std::uint64_t generation_ = 0;                   // rises with every change of releases and pins
   std::shared_ptr<const TrustView> answers_view_;  // the answers are for this trust
   std::unordered_map<std::string, std::shared_ptr<const Resolution>> answers_;
 };

@@ -60,25 +60,27 @@ Result<void> ServerPlace::move_to(const Address& address, const std::string& act
     return fail(Errc::invalid_argument,
                 "a device server is a host of at most 64 bytes, without http://, and a port");
   const std::string text = text_of(address);
-  const std::scoped_lock lock(mutex_);
+  const std::scoped_lock changing(changing_);
   const Result<void> written = store_.write([&](Transaction& tx) -> Result<void> {
     MPYD_TRY(tx.settings().put(kSetting, text));
     return tx.audit().append({clock_.now_unix_s(), actor, "server-move", text});
   });
   MPYD_TRY(written);
+  const std::scoped_lock lock(mutex_);
   address_ = address;
   return {};
 }
 
 Result<void> ServerPlace::cancel(const std::string& actor) {
-  const std::scoped_lock lock(mutex_);
-  if (!address_) return {};
+  const std::scoped_lock changing(changing_);
+  const auto address = current();
+  if (!address) return {};
   const Result<void> written = store_.write([&](Transaction& tx) -> Result<void> {
     MPYD_TRY(tx.settings().remove(kSetting));
-    return tx.audit().append(
-        {clock_.now_unix_s(), actor, "server-move-cancel", text_of(*address_)});
+    return tx.audit().append({clock_.now_unix_s(), actor, "server-move-cancel", text_of(*address)});
   });
   MPYD_TRY(written);
+  const std::scoped_lock lock(mutex_);
   address_.reset();
   return {};
 }

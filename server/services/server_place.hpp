@@ -34,6 +34,7 @@ class ServerPlace {
  private:
   Store& store_;
   const Clock& clock_;
+  std::mutex changing_;  // held while the store writes; mutex_ is not, so that readers go on
   mutable std::mutex mutex_;
   std::optional<Address> address_;
 };

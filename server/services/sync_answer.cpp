@@ -12,6 +12,8 @@ namespace {
 // max_length of the texts in schema/mpyd/v1/device.options: a device refuses longer ones.
 constexpr std::size_t kAnswerMessageMax = 96;
 constexpr std::size_t kSlotMessageMax = 160;
+// max_count of avoid_digests there.
+constexpr int kAvoidDigestsMax = 8;
 // Tag and length of one more SlotAnswer, and the `more` flag.
 constexpr std::size_t kFieldOverhead = 8;
 
@@ -32,7 +34,9 @@ void refuse(v1::SlotAnswer& slot, Errc reason, std::string_view message) {
   slot.set_message(cut(message, kSlotMessageMax));
 }
 
-// Of what the device says it holds: what the operator withdrew.
+// What the operator withdrew: of what the device says it holds, and, as far as there is room, of
+// what it could run: it does not tell all that lies on a board's EEPROM, and the next board may
+// bring more.
 void add_avoided(const BoardReport& board, const Resolution& resolution, v1::SlotAnswer& slot) {
   std::vector<Digest> held = board.cached_digests;
   held.push_back(board.inventory.eeprom_digest);
@@ -42,6 +46,11 @@ void add_avoided(const BoardReport& board, const Resolution& resolution, v1::Slo
   for (const Digest& digest : held)
     if (std::ranges::find(resolution.withdrawn, digest) != resolution.withdrawn.end())
       slot.add_avoid_digests(std::string(as_text(digest.bytes())));
+  for (const Digest& digest : resolution.withdrawn_fitting) {
+    if (slot.avoid_digests_size() >= kAvoidDigestsMax) return;
+    if (std::ranges::find(held, digest) == held.end())
+      slot.add_avoid_digests(std::string(as_text(digest.bytes())));
+  }
 }
 
 Result<void> add_package(const Resolution::Chosen& chosen, ContentKeys& content_keys,
@@ -94,9 +103,10 @@ Result<void> fill_slot(const AnswerSources& sources, const SyncRequest& request,
     refuse(slot, Errc::no_driver, "the board is not identified");
     return {};
   }
-  MPYD_TRY_ASSIGN(
-      const auto resolution,
-      sources.resolve.resolve({board.hardware_id, board.inventory.revision, request.abi}));
+  MPYD_TRY_ASSIGN(const Board asked, sources.resolve.with_pin(
+                                         {board.hardware_id, board.inventory.revision, request.abi},
+                                         sources.device_id));
+  MPYD_TRY_ASSIGN(const auto resolution, sources.resolve.resolve(asked));
   add_avoided(board, *resolution, slot);
   slot.set_message(cut(resolution->message, kSlotMessageMax));
   if (resolution->chosen)

@@ -37,6 +37,7 @@ struct AnswerSources {
   const FleetKeys& fleet_keys;
   FleetBlocks& fleet_blocks;
   const ServerPlace& place;
+  std::string_view device_id;
 };
 
 // Adds the newest head, if the device's is older, the fleet keys, if the device's are others, where

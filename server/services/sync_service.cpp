@@ -122,7 +122,7 @@ Result<void> SyncService::answer_to(const ExchangeKey& device_key, Bytes message
   }
   const std::string id = device_id(device_key);
   MPYD_TRY(make_first_fleet_key(*request, id));
-  MPYD_TRY(fill_answer({*view, resolve_, content_keys_, fleet_keys_, fleet_blocks_, place_},
+  MPYD_TRY(fill_answer({*view, resolve_, content_keys_, fleet_keys_, fleet_blocks_, place_, id},
                        *request, admission.retry_slots,
                        request->answer_bytes_max - sync::kAnswerMessageOffset, answer));
   return record_answer(store_, id, answered_of(out), now);

@@ -17,6 +17,8 @@ constexpr std::size_t kTokenNameMax = 64;
 constexpr std::string_view kTokenPrefix = "mpyd_";
 // The time of last use is for people; writing it more often than this buys nothing.
 constexpr std::uint64_t kLastUseResolution_s = 60;
+// After it could not be written; the log is warned as often.
+constexpr std::uint64_t kLastUsePause_s = 60;
 
 bool is_token_name(std::string_view text) {
   const auto allowed = [](char c) {
@@ -35,6 +37,8 @@ std::string make_token_text() {
   return text;
 }
 
+Error unknown_token() { return Error(Errc::unauthorised, "the token is not known here"); }
+
 }  // namespace
 
 Digest hash_token(std::string_view text) { return crypto::sha256(as_bytes(text)); }
@@ -49,7 +53,7 @@ Result<std::optional<Token>> find_token(const TokenStore& tokens, const Digest& 
 Result<Token> find_usable_token(const TokenStore& tokens, const Digest& hash,
                                 std::uint64_t now_unix_s) {
   MPYD_TRY_ASSIGN(const auto token, find_token(tokens, hash));
-  if (!token) return fail(Errc::unauthorised, "the token is not known here");
+  if (!token) return fail(unknown_token());
   MPYD_TRY(token->usable(now_unix_s));
   return *token;
 }
@@ -68,6 +72,9 @@ Result<TokenService::Created> TokenService::create(const Request& request,
     return fail(Errc::invalid_argument, "the token's expiry is in the past");
   if (request.needs_approval && !request.scopes.allows(Scopes::enroll))
     return fail(Errc::invalid_argument, "approval is for tokens that enrol devices: scope enroll");
+  if (request.hardware.is_limited() && request.scopes != Scopes(Scopes::publish))
+    return fail(Errc::invalid_argument,
+                "a token that is limited to hardware IDs has the scope publish and no other");
   Created created{.text = make_token_text()};
   created.token = Token{.hash = hash_token(created.text),
                         .name = request.name,
@@ -75,12 +82,14 @@ Result<TokenService::Created> TokenService::create(const Request& request,
                         .created_unix_s = now,
                         .expires_unix_s = request.expires_unix_s,
                         .uses_max = request.uses_max,
-                        .needs_approval = request.needs_approval};
+                        .needs_approval = request.needs_approval,
+                        .hardware = request.hardware};
   auto stored = store_.write([&](Transaction& tx) -> Result<void> {
     MPYD_TRY(tx.tokens().add(created.token));
+    boost::json::object detail{{"scopes", request.scopes.text()}};
+    if (request.hardware.is_limited()) detail["hardware"] = request.hardware.text();
     return tx.audit().append(
-        {now, actor, "token-create", request.name,
-         boost::json::serialize(boost::json::object{{"scopes", request.scopes.text()}})});
+        {now, actor, "token-create", request.name, boost::json::serialize(detail)});
   });
   if (!stored && stored.error().code == Errc::conflict)
     return fail(Errc::conflict, "there is a token named '" + request.name + "' already");
@@ -88,8 +97,18 @@ Result<TokenService::Created> TokenService::create(const Request& request,
   return created;
 }
 
-Result<std::vector<Token>> TokenService::list() const {
-  return store_.get([](const Snapshot& s) { return s.tokens().list(); });
+Result<Page<Token>> TokenService::list(std::string_view after, std::size_t count_max) const {
+  MPYD_TRY_ASSIGN(auto rows, store_.get([&](const Snapshot& s) {
+    return s.tokens().list(after, count_max + 1);
+  }));
+  return make_page(std::move(rows), count_max);
+}
+
+Result<Token> TokenService::show(std::string_view name) const {
+  MPYD_TRY_ASSIGN(auto token,
+                  store_.get([&](const Snapshot& s) { return s.tokens().find_named(name); }));
+  if (!token) return fail(Errc::not_found, "there is no token named '" + std::string(name) + "'");
+  return *std::move(token);
 }
 
 Result<void> TokenService::revoke(std::string_view name, const std::string& actor) {
@@ -100,20 +119,42 @@ Result<void> TokenService::revoke(std::string_view name, const std::string& acto
 }
 
 Result<TokenService::Bearer> TokenService::authorise(std::string_view text, Scopes::Scope needed) {
+  return bearer_of(text, needed, &Token::usable);
+}
+
+Result<TokenService::Bearer> TokenService::recognise(std::string_view text, Scopes::Scope needed) {
+  return bearer_of(text, needed, &Token::valid);
+}
+
+Result<TokenService::Bearer> TokenService::bearer_of(std::string_view text, Scopes::Scope needed,
+                                                     Check check) {
   const Digest hash = hash_token(text);
   const std::uint64_t now = clock_.now_unix_s();
-  MPYD_TRY_ASSIGN(const Token token, store_.get([&](const Snapshot& s) {
-    return find_usable_token(s.tokens(), hash, now);
-  }));
+  MPYD_TRY_ASSIGN(const auto found,
+                  store_.get([&](const Snapshot& s) { return find_token(s.tokens(), hash); }));
+  if (!found) return fail(unknown_token());
+  const Token& token = *found;
+  MPYD_TRY((token.*check)(now));
   if (!token.scopes.allows(needed))
     return fail(Errc::forbidden, "the token '" + token.name + "' has the scopes '" +
                                      token.scopes.text() + "'; this needs '" +
                                      std::string(server::name(needed)) + "'");
-  const Bearer bearer{token.name, hash, token.uses_max != 0};
-  if (now < token.last_used_unix_s + kLastUseResolution_s) return bearer;
-  MPYD_TRY(store_.write([&](Transaction& tx) { return tx.tokens().set_used(hash, now); },
-                        Durability::relaxed));
-  return bearer;
+  std::string trouble = note_use(token, now);
+  return Bearer{token.name,         hash,           token.uses_max != 0,
+                token.is_used_up(), token.hardware, std::move(trouble)};
+}
+
+// The time is for people: a full disk must not keep them from looking what is wrong.
+std::string TokenService::note_use(const Token& token, std::uint64_t now_unix_s) {
+  if (now_unix_s < token.last_used_unix_s + kLastUseResolution_s) return {};
+  const std::uint64_t failed = failed_unix_s_;
+  if (now_unix_s >= failed && now_unix_s - failed < kLastUsePause_s) return {};
+  const auto noted =
+      store_.write([&](Transaction& tx) { return tx.tokens().set_used(token.hash, now_unix_s); },
+                   Durability::relaxed);
+  if (noted || noted.error().code == Errc::not_found) return {};  // revoked just now
+  failed_unix_s_ = now_unix_s;
+  return noted.error().message;
 }
 
 Result<void> TokenService::spend(const Bearer& bearer) {

@@ -1,9 +1,11 @@
 // Bearer tokens: random, kept only as SHA-256, never logged.
 #pragma once
 
+#include <atomic>
 #include <string>
 #include <vector>
 
+#include "server/domain/page.hpp"
 #include "server/storage/store.hpp"
 #include "server/util/clock.hpp"
 
@@ -32,25 +34,34 @@ class TokenService {
     std::uint64_t expires_unix_s = 0;  // 0: never
     std::uint32_t uses_max = 0;        // 0: any number
     bool needs_approval = false;       // devices it enrols wait for the operator; scope enroll only
+    HardwareReach hardware;            // what it may publish; limited: scope publish and no other
   };
   struct Created {
     std::string text;  // secret; cannot be had again
     Token token;
   };
-  // Errors: invalid_argument (name, expiry in the past, approval without enroll), conflict (the
-  // name is taken).
+  // Errors: invalid_argument (name, expiry in the past, approval without enroll, a limit with
+  // another scope than publish), conflict (the name is taken).
   Result<Created> create(const Request& request, const std::string& actor);
-  Result<std::vector<Token>> list() const;
+  // Sorted by name, those after `after`.
+  Result<Page<Token>> list(std::string_view after, std::size_t count_max) const;
+  Result<Token> show(std::string_view name) const;                       // not_found
   Result<void> revoke(std::string_view name, const std::string& actor);  // not_found
 
   struct Bearer {
     std::string name;
     Digest hash;
     bool is_limited = false;  // its uses are counted
+    bool is_used_up = false;  // of recognise() only
+    HardwareReach hardware;   // all that it is for
+    std::string trouble;      // why its use could not be noted, told once a minute; empty: none
   };
-  // Who is it, and may they? Uses nothing up.
+  // Who is it, and may they? Uses nothing up. Answers also while nothing can be written.
   // Errors: unauthorised (no such token, expired, used up), forbidden (lacks the scope).
   Result<Bearer> authorise(std::string_view text, Scopes::Scope needed);
+  // Also where the token is used up: it may ask again for what it was used for.
+  // Errors: unauthorised (no such token, expired), forbidden.
+  Result<Bearer> recognise(std::string_view text, Scopes::Scope needed);
   // Takes one use of a limited token, just before what it is for; nothing for others.
   // Errors: unauthorised (used up, or gone, meanwhile).
   Result<void> spend(const Bearer& bearer);
@@ -58,8 +69,13 @@ class TokenService {
   Result<void> give_back(const Bearer& bearer);
 
  private:
+  using Check = Result<void> (Token::*)(std::uint64_t now_unix_s) const;
+  Result<Bearer> bearer_of(std::string_view text, Scopes::Scope needed, Check check);
+  std::string note_use(const Token& token, std::uint64_t now_unix_s);
+
   Store& store_;
   const Clock& clock_;
+  std::atomic<std::uint64_t> failed_unix_s_ = 0;  // when a use could not be noted; 0: never
 };
 
 }  // namespace mpyd::server

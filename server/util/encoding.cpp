@@ -28,7 +28,8 @@ std::string to_base64url(Bytes bytes) {
 }
 
 Result<ByteVector> from_hex(std::string_view text) {
-  ByteVector out(text.size() / 2);
+  if (text.empty()) return ByteVector();  // libsodium takes no null pointer, not even for nothing
+  ByteVector out(text.size() / 2 + 1);
   std::size_t size = 0;
   const char* end = nullptr;
   if (sodium_hex2bin(u8(MutableBytes(out)), out.size(), text.data(), text.size(), nullptr, &size,

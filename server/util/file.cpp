@@ -34,13 +34,18 @@ std::string directory_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-Result<void> write_all(int fd, Bytes bytes, const std::string& path) {
+Result<void> write_some(int fd, Bytes bytes, const std::string& path) {
   while (!bytes.empty()) {
     const ssize_t written = ::write(fd, bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) return fail(errno_error("cannot write", path));
     bytes = bytes.subspan(static_cast<std::size_t>(written));
   }
+  return {};
+}
+
+Result<void> write_all(int fd, Bytes bytes, const std::string& path) {
+  MPYD_TRY(write_some(fd, bytes, path));
   if (::fsync(fd) != 0) return fail(errno_error("cannot sync", path));
   return {};
 }
@@ -110,6 +115,39 @@ Result<void> write_file(const std::string& path, Bytes bytes, mode_t mode) {
   return sync_directory(directory_of(path));
 }
 
+Result<NewFile> NewFile::create(const std::string& path, mode_t mode) {
+  std::string temporary = path + ".XXXXXX";
+  const int fd = ::mkostemp(temporary.data(), O_CLOEXEC);
+  if (fd < 0) return fail(errno_error("cannot create", path));
+  NewFile file(path, std::move(temporary), fd);
+  if (::fchmod(fd, mode) != 0) return fail(errno_error("cannot set the mode of", path));
+  return file;
+}
+
+NewFile::NewFile(NewFile&& other) noexcept
+    : path_(std::move(other.path_)),
+      temporary_(std::exchange(other.temporary_, {})),
+      fd_(std::exchange(other.fd_, -1)) {}
+
+NewFile::~NewFile() {
+  if (fd_ >= 0) ::close(fd_);
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+}
+
+Result<void> NewFile::write(Bytes bytes) { return write_some(fd_, bytes, path_); }
+
+Result<void> NewFile::commit() {
+  if (::fsync(fd_) != 0) return fail(errno_error("cannot sync", path_));
+  if (::renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, path_.c_str(), RENAME_NOREPLACE) != 0) {
+    // Network file systems know no such rename, but links.
+    if (errno != EINVAL || ::link(temporary_.c_str(), path_.c_str()) != 0)
+      return fail(errno_error("cannot create", path_));
+    ::unlink(temporary_.c_str());
+  }
+  temporary_.clear();
+  return sync_directory(directory_of(path_));
+}
+
 Result<void> rename_file(const std::string& from, const std::string& to) {
   if (::rename(from.c_str(), to.c_str()) != 0)
     return fail(errno_error("cannot rename " + from + " to", to));
@@ -125,28 +163,74 @@ Result<void> create_file(const std::string& path, Bytes bytes, mode_t mode) {
   return sync_directory(directory_of(path));
 }
 
+namespace {
+
+Error not_regular(const std::string& path, const struct stat& status) {
+  return {Errc::io, "cannot read " + path + ": it is " +
+                        (S_ISDIR(status.st_mode) ? "a folder, not a regular file; name a file in it"
+                                                 : "not a regular file")};
+}
+
+}  // namespace
+
 Result<ByteVector> read_file(const std::string& path, std::size_t bytes_max) {
   // O_NONBLOCK: to open a pipe would wait for its writer.
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!file.valid()) return fail(errno_error("cannot open", path));
   struct stat status {};
   if (::fstat(file.get(), &status) != 0) return fail(errno_error("cannot read", path));
-  if (!S_ISREG(status.st_mode))
-    return fail(Errc::io, "cannot read " + path + ": it is not a regular file");
+  if (!S_ISREG(status.st_mode)) return fail(not_regular(path, status));
   if (static_cast<std::uintmax_t>(status.st_size) > bytes_max)
     return fail(too_large(path, bytes_max));
   return read_all(file.get(), path, bytes_max);
 }
 
+Result<FileReader> FileReader::open(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (fd < 0) return fail(errno_error("cannot open", path));
+  FileReader file(path, fd, 0);
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) return fail(errno_error("cannot read", path));
+  if (!S_ISREG(status.st_mode)) return fail(not_regular(path, status));
+  file.size_ = static_cast<std::uint64_t>(status.st_size);
+  return file;
+}
+
+FileReader::~FileReader() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+Result<std::size_t> FileReader::read(MutableBytes out) {
+  std::size_t filled = 0;
+  while (filled < out.size()) {
+    const ssize_t got = ::read(fd_, out.data() + filled, out.size() - filled);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail(errno_error("cannot read", path_));
+    if (got == 0) break;
+    filled += static_cast<std::size_t>(got);
+  }
+  return filled;
+}
+
 Result<ByteVector> read_file_or_pipe(const std::string& path, std::size_t bytes_max) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
   if (!file.valid()) return fail(errno_error("cannot open", path));
+  struct stat status {};
+  if (::fstat(file.get(), &status) == 0 && S_ISDIR(status.st_mode))
+    return fail(not_regular(path, status));
+  if (S_ISREG(status.st_mode) && (status.st_mode & 077U) != 0)
+    return fail(Errc::forbidden,
+                path + " is a secret, but others may read it; close it first: chmod 600 " + path);
   return read_all(file.get(), path, bytes_max);
 }
 
 Result<void> make_directory(const std::string& path, mode_t mode) {
   if (::mkdir(path.c_str(), mode) != 0 && errno != EEXIST)
     return fail(errno_error("cannot create the directory", path));
+  return check_directory(path, mode);
+}
+
+Result<void> check_directory(const std::string& path, mode_t mode) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) return fail(errno_error("cannot look at", path));
   if (!S_ISDIR(status.st_mode)) return fail(Errc::io, path + " is there, but is not a directory");
@@ -160,7 +244,15 @@ Result<FileLock> FileLock::acquire(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) return fail(errno_error("cannot open the lock file", path));
   FileLock lock(fd);
-  if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return lock;
+  if (::flock(fd, LOCK_EX | LOCK_NB) == 0) {
+    // Whoever had it may have removed it on leaving, and another one made it anew.
+    struct stat opened {};
+    struct stat named {};
+    if (::fstat(fd, &opened) == 0 && ::stat(path.c_str(), &named) == 0 &&
+        opened.st_dev == named.st_dev && opened.st_ino == named.st_ino)
+      return lock;
+    return fail(Errc::conflict, path + " was removed by another process just now");
+  }
   if (errno == EWOULDBLOCK) return fail(Errc::conflict, path + " is locked by another process");
   return fail(errno_error("cannot lock", path));
 }

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 #include <string>
+#include <utility>
 
 #include "server/util/bytes.hpp"
 #include "server/util/error.hpp"
@@ -15,6 +16,29 @@ Result<void> write_file(const std::string& path, Bytes bytes, mode_t mode);
 // As write_file, but refuses to replace a file that is there. Errors: also conflict.
 Result<void> create_file(const std::string& path, Bytes bytes, mode_t mode);
 
+// A new file, written piece by piece beside its place; there only once it is complete. Destroyed
+// before commit() it leaves nothing.
+class NewFile {
+ public:
+  // Errors: io.
+  static Result<NewFile> create(const std::string& path, mode_t mode);
+  NewFile(NewFile&& other) noexcept;
+  NewFile& operator=(NewFile&&) = delete;
+  ~NewFile();
+
+  Result<void> write(Bytes bytes);
+  // Syncs and puts it in place. Errors: conflict (a file is there), io.
+  Result<void> commit();
+
+ private:
+  NewFile(std::string path, std::string temporary, int fd)
+      : path_(std::move(path)), temporary_(std::move(temporary)), fd_(fd) {}
+
+  std::string path_;
+  std::string temporary_;  // empty: there is none any more
+  int fd_ = -1;
+};
+
 // Replaces `to`, and syncs the directory. Both are in one file system. Errors: not_found, io.
 Result<void> rename_file(const std::string& from, const std::string& to);
 
@@ -23,13 +47,38 @@ Result<void> rename_file(const std::string& from, const std::string& to);
 // read).
 Result<ByteVector> read_file(const std::string& path, std::size_t bytes_max);
 
+// A large file, read from front to end in one's own buffer.
+class FileReader {
+ public:
+  // Regular files only. Errors: not_found, io.
+  static Result<FileReader> open(const std::string& path);
+  FileReader(FileReader&& other) noexcept
+      : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)), size_(other.size_) {}
+  FileReader& operator=(FileReader&&) = delete;
+  ~FileReader();
+
+  std::uint64_t size() const { return size_; }  // when it was opened
+  // Fills `out`; fewer bytes only at the end. Errors: io.
+  Result<std::size_t> read(MutableBytes out);
+
+ private:
+  FileReader(std::string path, int fd, std::uint64_t size)
+      : path_(std::move(path)), fd_(fd), size_(size) {}
+
+  std::string path_;
+  int fd_ = -1;
+  std::uint64_t size_ = 0;
+};
+
 // For secrets, which people hand over through pipes, as in --passphrase-file <(pass show mpyd).
-// Errors: as read_file.
+// Errors: as read_file; forbidden (a file that others may read).
 Result<ByteVector> read_file_or_pipe(const std::string& path, std::size_t bytes_max);
 
 // Creates one directory with exactly `mode`; one that exists must be empty of group and world
 // rights beyond `mode`. Errors: io, forbidden.
 Result<void> make_directory(const std::string& path, mode_t mode);
+// A directory that is there. Errors: io, forbidden (group or world have rights beyond `mode`).
+Result<void> check_directory(const std::string& path, mode_t mode);
 
 // "cannot open /x: No such file or directory"
 Error errno_error(std::string_view what, const std::string& path);

@@ -51,6 +51,20 @@ def test_it_prints_json_lines():
     assert reading in said, out
 
 
+def test_what_is_not_there_is_refused_by_its_name():
+    path = motherboard("names")
+    for name, what in (("bus", "folder"), ("identity", "file")):
+        arguments = options(path).replace("--{} ".format(name), "--{} {}/absent -".format(name, path)).split(" ")
+        arguments = " ".join(a for a in arguments if not a.startswith("-/"))
+        code, out = run(arguments + " --for 1", path + "/out")
+        assert code == 1 and out.startswith("mpyd: --{} {}/absent: there is no such {}".format(name, path, what)), out
+
+
+def test_help_is_no_mistake():
+    code, out = run("--help", ROOT + "/help")
+    assert code == 0 and out.startswith("micropython -m mpyd --bus"), out
+
+
 def test_it_stores_drivers_on_boards_that_have_room():
     path = motherboard("store")
     os.mkdir(path + "/slot5")

@@ -14,7 +14,13 @@ Response document(const ByteVector& bytes, const char* caching) {
 }  // namespace
 
 Result<Response> sync(const DeviceApi& api, Request& request) {
-  MPYD_TRY_ASSIGN(SyncResult result, api.sync.handle(request.bytes()));
+  auto handled = api.sync.handle(request.bytes());
+  if (!handled) {
+    api.metrics.add_failed_sync();
+    return fail(handled.error());
+  }
+  SyncResult result = *std::move(handled);
+  api.metrics.add_sync(result.status);
   request.actor = "device:" + result.device_id;
   return Response{.content_type = "application/octet-stream",
                   .headers = {{"Cache-Control", "no-store"}},

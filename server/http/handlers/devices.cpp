@@ -4,6 +4,7 @@
 #include "server/http/handlers/handlers.hpp"
 #include "server/http/json_fields.hpp"
 #include "server/http/json_response.hpp"
+#include "server/http/list_query.hpp"
 #include "server/util/encoding.hpp"
 
 namespace mpyd::server::http::handlers {
@@ -73,19 +74,92 @@ json::object slot_json(const DeviceService::Detail& detail, const DeviceSlot& sl
   return out;
 }
 
+json::object pin_json(const DevicePin& pin) {
+  return {{"hardware_id", pin.hardware_id},
+          {"release", pin.release},
+          {"since_unix_s", pin.since_unix_s}};
+}
+
+Result<DeviceService::PinRequest> read_pin(const Request& request) {
+  DeviceService::PinRequest out;
+  MPYD_TRY_ASSIGN(out.hardware_id, read_hardware_id(request.params[1]));
+  MPYD_TRY_ASSIGN(const auto object, parse_json_object(request.body));
+  JsonFields fields(object);
+  MPYD_TRY_ASSIGN(const auto release, fields.optional_number("release", 0xffffffff));
+  MPYD_TRY_ASSIGN(const std::string version, fields.text_or("version", ""));
+  MPYD_TRY(fields.done());
+  out.release = static_cast<std::uint32_t>(release.value_or(0));
+  if ((out.release == 0) == version.empty())
+    return fail(Errc::invalid_argument, "name a release by its number, from 1, or by its version");
+  if (!version.empty()) {
+    MPYD_TRY_ASSIGN(out.version, read_version(version));
+  }
+  return out;
+}
+
+constexpr std::string_view kOrders[] = {"id", "-id", "name", "-name", "last_seen", "-last_seen"};
+
+Result<DeviceStore::Filter> read_filter(const Request& request, const ListQuery& list) {
+  DeviceStore::Filter filter{.name = read_text(request, "name"),
+                             .name_prefix = std::string(request.query("name_prefix")),
+                             .id_prefix = std::string(request.query("id_prefix")),
+                             .token_name = read_text(request, "token"),
+                             .is_descending = list.is_descending(),
+                             .count_max = list.limit()};
+  if (const auto text = request.asked("state")) {
+    filter.state = device_state_named(*text);
+    if (!filter.state)
+      return fail(Errc::invalid_argument, "state is enrolled, waiting, revoked or replaced");
+  }
+  if (const auto text = request.asked("hardware_id")) {
+    MPYD_TRY_ASSIGN(const HardwareId id, read_hardware_id(*text));
+    filter.hardware_id = id.view();
+  }
+  MPYD_TRY_ASSIGN(const auto seen_from, read_time(request, "seen_from"));
+  filter.seen_from_unix_s = seen_from.value_or(0);
+  MPYD_TRY_ASSIGN(filter.seen_before_unix_s, read_time(request, "seen_before"));
+  MPYD_TRY_ASSIGN(filter.is_troubled, read_flag(request, "trouble"));
+  if (list.order() == "name") filter.order = DeviceStore::Order::name;
+  if (list.order() == "last_seen") filter.order = DeviceStore::Order::last_seen;
+  if (list.after().empty()) return filter;
+  DeviceStore::Filter::Position after{.id = list.after().front()};
+  if (filter.order == DeviceStore::Order::name) after.name = list.after().back();
+  if (filter.order == DeviceStore::Order::last_seen) {
+    MPYD_TRY_ASSIGN(after.last_seen_unix_s, list.after_number(1));
+  }
+  filter.after = std::move(after);
+  return filter;
+}
+
+// Where the page ends, as read_filter() reads it.
+std::vector<std::string> position_of(const Device& device, DeviceStore::Order order) {
+  switch (order) {
+    case DeviceStore::Order::name:
+      return {device.id, device.name};
+    case DeviceStore::Order::last_seen:
+      return {device.id, std::to_string(device.last_seen_unix_s)};
+    case DeviceStore::Order::id:
+      break;
+  }
+  return {device.id};
+}
+
 }  // namespace
 
 Result<Response> list_devices(const AdminApi& api, Request& request) {
-  const std::string_view state = request.query("state");
-  MPYD_TRY_ASSIGN(const auto devices, api.devices.list());
+  MPYD_TRY_ASSIGN(const ListQuery list, ListQuery::read(request, kOrders));
+  MPYD_TRY_ASSIGN(const DeviceStore::Filter filter, read_filter(request, list));
+  MPYD_TRY_ASSIGN(const auto page, api.devices.list(filter));
   json::array out;
-  for (const auto& [device, troubled, cloned] : devices) {
-    if (!state.empty() && name(device.state) != state) continue;
+  for (const auto& [device, troubled, cloned] : page.items) {
     json::object row = device_json(device);
     row["trouble"] = trouble_of(device, troubled, cloned);
     out.push_back(std::move(row));
   }
-  return json_response(200, {{"devices", std::move(out)}});
+  Response response = json_response(200, {{"devices", std::move(out)}});
+  if (page.has_more)
+    list.link_next(response, request, position_of(page.items.back().device, filter.order));
+  return response;
 }
 
 Result<Response> enroll_device(const AdminApi& api, Request& request) {
@@ -113,7 +187,16 @@ Result<Response> show_device(const AdminApi& api, Request& request) {
     if (cloned.empty() || cloned.back() != clone.slot) cloned.push_back(clone.slot);
   out["trouble"] = trouble_of(detail.device, troubled, cloned);
   out["boards"] = std::move(boards);
-  return json_response(200, out);
+  json::array pins;
+  for (const DevicePin& pin : detail.pins) pins.push_back(pin_json(pin));
+  out["pins"] = std::move(pins);
+  Response response = json_response(200, out);
+  // What every sync may change: whoever looks at a motherboard and then changes it would never be
+  // done. Of its boards all is guarded: they are another's only when somebody was there.
+  for (const char* const name : {"last_seen_unix_s", "refusals", "events_dropped", "trouble"})
+    out.erase(name);
+  response.guarded = json_response(200, out).body;
+  return response;
 }
 
 Result<Response> revoke_device(const AdminApi& api, Request& request) {
@@ -132,6 +215,7 @@ Result<Response> replace_device(const AdminApi& api, Request& request) {
   MPYD_TRY_ASSIGN(const std::string by, fields.text("by"));
   MPYD_TRY(fields.done());
   MPYD_TRY_ASSIGN(const Device device, api.devices.replace(request.params[0], by, request.actor));
+  api.resolve.releases_changed();  // its pins are the other one's now
   return json_response(200, device_json(device));
 }
 
@@ -140,6 +224,20 @@ Result<Response> try_again(const AdminApi& api, Request& request) {
                   read_number("the slot", request.params[1], kBoardsPerSyncMax - 1));
   MPYD_TRY(
       api.devices.try_again(request.params[0], static_cast<std::uint32_t>(slot), request.actor));
+  return Response{.status = 204};
+}
+
+Result<Response> pin_device(const AdminApi& api, Request& request) {
+  MPYD_TRY_ASSIGN(const auto wanted, read_pin(request));
+  MPYD_TRY_ASSIGN(const DevicePin pin, api.devices.pin(request.params[0], wanted, request.actor));
+  api.resolve.releases_changed();
+  return json_response(200, pin_json(pin));
+}
+
+Result<Response> unpin_device(const AdminApi& api, Request& request) {
+  MPYD_TRY_ASSIGN(const HardwareId hardware_id, read_hardware_id(request.params[1]));
+  MPYD_TRY(api.devices.unpin(request.params[0], hardware_id, request.actor));
+  api.resolve.releases_changed();
   return Response{.status = 204};
 }
 

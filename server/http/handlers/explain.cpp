@@ -11,37 +11,69 @@ namespace {
 
 namespace json = boost::json;
 
-// Of the device named, as it last reported it, or as given.
-Result<Abi> asked_abi(const AdminApi& api, const Request& request) {
+// What is asked: a board on a motherboard, which may be one that is enrolled.
+struct Question {
+  Board board;
+  std::optional<DeviceService::Detail> device;
+  std::vector<DeviceSlot> slots;  // of the device: its boards of this hardware ID
+};
+
+// As given, or as the device last reported it.
+Result<Abi> asked_abi(const Request& request, const Question& question) {
   if (const auto text = request.query("abi"); !text.empty()) return read_device_abi(text);
-  const std::string_view id = request.query("device");
-  if (id.empty()) return fail(Errc::invalid_argument, "name a device or an abi");
-  MPYD_TRY_ASSIGN(const auto detail, api.devices.show(id));
-  if (detail.device.last_seen_unix_s == 0)
+  if (!question.device) return fail(Errc::invalid_argument, "name a device or an abi");
+  const Device& device = question.device->device;
+  if (device.last_seen_unix_s == 0)
     return fail(Errc::conflict,
-                "the device " + std::string(id) + " has not told its ABI yet; give abi= as well");
-  return detail.device.abi;
+                "the device " + device.id + " has not told its ABI yet; one has to be named (abi)");
+  return device.abi;
+}
+
+// As given; that of the board which the device reports; 0.
+Result<std::uint32_t> asked_revision(const Request& request, const Question& question) {
+  const auto text = request.asked("revision");
+  if (!text) return question.slots.empty() ? 0U : question.slots.front().revision;
+  MPYD_TRY_ASSIGN(const std::uint64_t revision,
+                  read_number("revision", *text, std::numeric_limits<std::uint32_t>::max()));
+  return static_cast<std::uint32_t>(revision);
+}
+
+Result<Question> read_question(const AdminApi& api, const Request& request) {
+  Question out;
+  MPYD_TRY_ASSIGN(out.board.hardware_id, read_hardware_id(request.query("hardware_id")));
+  MPYD_TRY(request.reach.check(out.board.hardware_id));
+  const std::string_view id = request.query("device");
+  if (!id.empty()) {
+    if (request.reach.is_limited())
+      return fail(Errc::forbidden,
+                  "what a device reports needs 'read' without a limit; give abi= instead");
+    MPYD_TRY_ASSIGN(out.device, api.devices.show(id));
+    for (const DeviceSlot& slot : out.device->slots)
+      if (slot.hardware_id == out.board.hardware_id.view()) out.slots.push_back(slot);
+  }
+  MPYD_TRY_ASSIGN(out.board.device, asked_abi(request, out));
+  MPYD_TRY_ASSIGN(out.board.revision, asked_revision(request, out));
+  MPYD_TRY_ASSIGN(out.board, api.resolve.with_pin(out.board, id));
+  return out;
 }
 
 json::object chosen_json(const Resolution::Chosen& chosen) {
-  return {{"driver_name", chosen.driver_name.view()},
-          {"version", chosen.version.view()},
-          {"release", chosen.release},
-          {"abi", format_abi(chosen.variant.abi).view()},
-          {"digest", to_hex(chosen.variant.digest.bytes())},
-          {"bytes", chosen.variant.package_bytes},
-          {"unchecked", chosen.variant.unchecked}};
+  json::object out{{"driver_name", chosen.driver_name.view()},
+                   {"version", chosen.version.view()},
+                   {"release", chosen.release},
+                   {"abi", format_abi(chosen.variant.abi).view()},
+                   {"digest", to_hex(chosen.variant.digest.bytes())},
+                   {"bytes", chosen.variant.package_bytes},
+                   {"unchecked", chosen.variant.unchecked},
+                   {"deprecated", nullptr}};
+  if (!chosen.deprecated.empty()) out["deprecated"] = chosen.deprecated;
+  return out;
 }
 
 // What the device last said of its boards of this hardware ID.
-Result<json::array> reported_json(const AdminApi& api, const Request& request,
-                                  const HardwareId& hardware_id) {
+json::array reported_json(const Question& question) {
   json::array out;
-  const std::string_view id = request.query("device");
-  if (id.empty()) return out;
-  MPYD_TRY_ASSIGN(const auto detail, api.devices.show(id));
-  for (const DeviceSlot& slot : detail.slots) {
-    if (slot.hardware_id != hardware_id.view()) continue;
+  for (const DeviceSlot& slot : question.slots) {
     json::object row{{"slot", slot.slot},
                      {"revision", slot.revision},
                      {"state", slot_state_name(slot.state)},
@@ -49,7 +81,7 @@ Result<json::array> reported_json(const AdminApi& api, const Request& request,
                      {"reason", nullptr},
                      {"loaded_digest", nullptr},
                      {"since_unix_s", slot.since_unix_s},
-                     {"clones", clones_json(detail, slot.slot)}};
+                     {"clones", clones_json(*question.device, slot.slot)}};
     if (slot.error != 0) {
       row["error"] = name(static_cast<Errc>(slot.error));
       row["reason"] = describe(static_cast<Errc>(slot.error));
@@ -60,18 +92,47 @@ Result<json::array> reported_json(const AdminApi& api, const Request& request,
   return out;
 }
 
+// What the motherboard made of the choice, as far as it has told.
+std::string outcome_of(const DeviceSlot& slot, const std::optional<Resolution::Chosen>& chosen) {
+  const std::string start = "slot " + std::to_string(slot.slot) + " last reported: ";
+  if (slot.error != 0)
+    return start + std::string(slot_state_name(slot.state)) + ", " +
+           std::string(describe(static_cast<Errc>(slot.error))) +
+           (chosen ? "; the motherboard refused, whatever the server chose" : "");
+  if (slot.loaded_digest.is_zero()) return start + std::string(slot_state_name(slot.state));
+  if (!chosen) return start + "it still runs a package that it gets no more";
+  return start + (slot.loaded_digest == chosen->variant.digest
+                      ? "it runs this package"
+                      : "it runs another package; its next sync changes that");
+}
+
+// The whole answer for people, a sentence each.
+json::array sentences_of(const Question& question, const Resolution& resolution) {
+  json::array out;
+  out.emplace_back(resolution.message);
+  if (resolution.chosen && !resolution.chosen->deprecated.empty())
+    out.emplace_back("this release is deprecated: " + resolution.chosen->deprecated);
+  if (resolution.chosen && resolution.chosen->variant.unchecked)
+    out.emplace_back("nobody here saw what is in it: it is not sealed to this server");
+  if (question.board.pinned_release != 0)
+    out.emplace_back("the operator pinned this motherboard to release " +
+                     std::to_string(question.board.pinned_release) +
+                     " of it; mpyd device unpin takes that back");
+  if (!resolution.withdrawn_fitting.empty())
+    out.emplace_back("packages that are yanked are avoided, also by motherboards that hold them: " +
+                     std::to_string(resolution.withdrawn_fitting.size()));
+  for (const DeviceSlot& slot : question.slots)
+    out.emplace_back(outcome_of(slot, resolution.chosen));
+  if (question.device && question.slots.empty())
+    out.emplace_back("the motherboard reports no such board now");
+  return out;
+}
+
 }  // namespace
 
 Result<Response> explain(const AdminApi& api, Request& request) {
-  Board board;
-  MPYD_TRY_ASSIGN(board.hardware_id, read_hardware_id(request.query("hardware_id")));
-  if (const auto text = request.query("revision"); !text.empty()) {
-    MPYD_TRY_ASSIGN(const std::uint64_t revision,
-                    read_number("revision", text, std::numeric_limits<std::uint32_t>::max()));
-    board.revision = static_cast<std::uint32_t>(revision);
-  }
-  MPYD_TRY_ASSIGN(board.device, asked_abi(api, request));
-  MPYD_TRY_ASSIGN(const Explanation explanation, api.resolve.explain(board));
+  MPYD_TRY_ASSIGN(const Question question, read_question(api, request));
+  MPYD_TRY_ASSIGN(const Explanation explanation, api.resolve.explain(question.board));
 
   json::array rejected;
   for (const Explanation::Rejected& row : explanation.rejected)
@@ -81,9 +142,13 @@ Result<Response> explain(const AdminApi& api, Request& request) {
                                     {"digest", to_hex(row.digest.bytes())},
                                     {"reason", row.reason}});
   const Resolution& resolution = explanation.resolution;
-  json::object body{
-      {"chosen", nullptr}, {"message", resolution.message}, {"rejected", std::move(rejected)}};
-  MPYD_TRY_ASSIGN(body["reported"], reported_json(api, request, board.hardware_id));
+  json::object body{{"chosen", nullptr},
+                    {"message", resolution.message},
+                    {"sentences", sentences_of(question, resolution)},
+                    {"pinned_release", nullptr},
+                    {"reported", reported_json(question)},
+                    {"rejected", std::move(rejected)}};
+  if (question.board.pinned_release != 0) body["pinned_release"] = question.board.pinned_release;
   if (resolution.chosen)
     body["chosen"] = chosen_json(*resolution.chosen);
   else

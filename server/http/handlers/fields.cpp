@@ -1,6 +1,7 @@
 #include "server/http/handlers/fields.hpp"
 
 #include <charconv>
+#include <limits>
 
 namespace mpyd::server::http::handlers {
 namespace {
@@ -44,6 +45,29 @@ Result<std::uint64_t> read_number(std::string_view field, std::string_view text,
     return fail(Errc::invalid_argument,
                 std::string(field) + " must be a whole number from 0 to " + std::to_string(max));
   return value;
+}
+
+Result<std::optional<bool>> read_flag(const Request& request, std::string_view name) {
+  const auto text = request.asked(name);
+  if (!text) return std::nullopt;
+  if (*text != "0" && *text != "1")
+    return fail(Errc::invalid_argument, std::string(name) + " is 0 or 1");
+  return *text == "1";
+}
+
+Result<std::optional<std::uint64_t>> read_time(const Request& request, std::string_view name) {
+  const auto text = request.asked(name);
+  if (!text) return std::nullopt;
+  const auto time = read_number(name, *text, std::numeric_limits<std::int64_t>::max());
+  if (!time)
+    return fail(Errc::invalid_argument,
+                std::string(name) + " must be a time in seconds since 1970-01-01 UTC");
+  return *time;
+}
+
+std::optional<std::string> read_text(const Request& request, std::string_view name) {
+  const auto text = request.asked(name);
+  return text ? std::optional<std::string>(*text) : std::nullopt;
 }
 
 std::string_view encryption_name(Encryption encryption) {

@@ -7,6 +7,7 @@
 #include "protocol/hardware_id.hpp"
 #include "protocol/package/manifest.hpp"
 #include "protocol/version.hpp"
+#include "server/http/message.hpp"
 #include "server/util/error.hpp"
 
 namespace mpyd::server::http::handlers {
@@ -20,6 +21,11 @@ Result<Abi> read_device_abi(std::string_view text);  // a motherboard's
 Result<Encryption> read_encryption(std::string_view text);
 // Decimal digits only, at most `max`.
 Result<std::uint64_t> read_number(std::string_view field, std::string_view text, std::uint64_t max);
+
+// A query parameter. Errors: invalid_argument.
+Result<std::optional<bool>> read_flag(const Request& request, std::string_view name);  // 0 or 1
+Result<std::optional<std::uint64_t>> read_time(const Request& request, std::string_view name);
+std::optional<std::string> read_text(const Request& request, std::string_view name);
 
 std::string_view encryption_name(Encryption encryption);
 

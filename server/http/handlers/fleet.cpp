@@ -3,6 +3,7 @@
 #include "server/http/handlers/handlers.hpp"
 #include "server/http/json_fields.hpp"
 #include "server/http/json_response.hpp"
+#include "server/http/list_query.hpp"
 #include "server/util/encoding.hpp"
 
 namespace mpyd::server::http::handlers {
@@ -26,10 +27,21 @@ json::object place_json(const std::optional<ServerPlace::Address>& address) {
 
 }  // namespace
 
-Result<Response> list_fleet_keys(const AdminApi& api, Request&) {
+Result<Response> list_fleet_keys(const AdminApi& api, Request& request) {
+  MPYD_TRY_ASSIGN(const ListQuery list, ListQuery::read(request));
+  std::uint64_t before = std::numeric_limits<std::uint64_t>::max();
+  if (!list.after().empty()) {
+    MPYD_TRY_ASSIGN(before, list.after_number(0));
+  }
+  auto keys = api.fleet_keys.list();
+  std::erase_if(keys, [&](const FleetKeys::Key& key) { return key.generation >= before; });
+  const auto page = make_page(std::move(keys), list.limit());
   json::array out;
-  for (const FleetKeys::Key& key : api.fleet_keys.list()) out.push_back(key_json(key));
-  return json_response(200, {{"keys", std::move(out)}});
+  for (const FleetKeys::Key& key : page.items) out.push_back(key_json(key));
+  Response response = json_response(200, {{"keys", std::move(out)}});
+  if (page.has_more)
+    list.link_next(response, request, {std::to_string(page.items.back().generation)});
+  return response;
 }
 
 Result<Response> make_fleet_key(const AdminApi& api, Request& request) {

@@ -1,7 +1,7 @@
 // GET and HEAD /v1/packages/<sha256>: ciphertext that never changes; any cache may keep it.
-#include <algorithm>
 #include <charconv>
 
+#include "server/http/entity_tag.hpp"
 #include "server/http/handlers/handlers.hpp"
 #include "server/http/problem.hpp"
 
@@ -45,20 +45,6 @@ RangeAnswer read_range(std::string_view header, std::uint64_t size, ByteRange& o
   return RangeAnswer::part;
 }
 
-// A list of entity tags, or `*`. Ours are strong and contain neither comma nor quote.
-bool names_etag(std::string_view list, std::string_view etag) {
-  if (list == "*") return true;
-  while (!list.empty()) {
-    std::string_view item = list.substr(0, list.find(','));
-    list.remove_prefix(std::min(item.size() + 1, list.size()));
-    while (item.starts_with(' ')) item.remove_prefix(1);
-    while (item.ends_with(' ')) item.remove_suffix(1);
-    if (item.starts_with("W/")) item.remove_prefix(2);
-    if (item == etag) return true;
-  }
-  return false;
-}
-
 Response start(const std::string& etag) {
   return {.content_type = "application/octet-stream",
           .headers = {{"ETag", etag},
@@ -84,7 +70,7 @@ Result<Response> get_package(const DeviceApi& api, Request& request) {
   const std::uint64_t size = none.package_bytes;
   const std::string etag = '"' + std::string(format_digest(*digest).view()) + '"';
   Response response = start(etag);
-  if (!request.head.if_none_match.empty() && names_etag(request.head.if_none_match, etag)) {
+  if (!request.head.if_none_match.empty() && names_all(request.head.if_none_match, etag)) {
     response.status = 304;
     return response;
   }

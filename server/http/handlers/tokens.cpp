@@ -4,6 +4,7 @@
 #include "server/http/handlers/handlers.hpp"
 #include "server/http/json_fields.hpp"
 #include "server/http/json_response.hpp"
+#include "server/http/list_query.hpp"
 
 namespace mpyd::server::http::handlers {
 namespace {
@@ -20,8 +21,11 @@ json::object token_json(const Token& token) {
     scopes.emplace_back(std::string_view(text).substr(at, end - at));
     at = end + 1;
   }
+  json::array hardware;
+  for (const std::string& pattern : token.hardware.patterns()) hardware.emplace_back(pattern);
   json::object out{{"name", token.name},
                    {"scopes", std::move(scopes)},
+                   {"hardware", std::move(hardware)},
                    {"created_unix_s", token.created_unix_s},
                    {"expires_unix_s", nullptr},
                    {"uses_max", nullptr},
@@ -39,11 +43,25 @@ json::object token_json(const Token& token) {
 
 }  // namespace
 
-Result<Response> list_tokens(const AdminApi& api, Request&) {
-  MPYD_TRY_ASSIGN(const auto tokens, api.tokens.list());
+Result<Response> list_tokens(const AdminApi& api, Request& request) {
+  MPYD_TRY_ASSIGN(const ListQuery list, ListQuery::read(request));
+  const std::string after = list.after().empty() ? std::string() : list.after().front();
+  MPYD_TRY_ASSIGN(const auto page, api.tokens.list(after, list.limit()));
   json::array out;
-  for (const Token& token : tokens) out.push_back(token_json(token));
-  return json_response(200, {{"tokens", std::move(out)}});
+  for (const Token& token : page.items) out.push_back(token_json(token));
+  Response response = json_response(200, {{"tokens", std::move(out)}});
+  if (page.has_more) list.link_next(response, request, {page.items.back().name});
+  return response;
+}
+
+Result<Response> show_token(const AdminApi& api, Request& request) {
+  MPYD_TRY_ASSIGN(const Token token, api.tokens.show(request.params[0]));
+  json::object out = token_json(token);
+  Response response = json_response(200, out);
+  // What using it changes; guarded is what somebody changes.
+  for (const char* const name : {"uses", "last_used_unix_s"}) out.erase(name);
+  response.guarded = json_response(200, out).body;
+  return response;
 }
 
 Result<Response> create_token(const AdminApi& api, Request& request) {
@@ -58,6 +76,8 @@ Result<Response> create_token(const AdminApi& api, Request& request) {
   MPYD_TRY_ASSIGN(const auto uses, fields.optional_number("uses_max", kUsesMax));
   wanted.uses_max = static_cast<std::uint32_t>(uses.value_or(0));
   MPYD_TRY_ASSIGN(wanted.needs_approval, fields.flag("needs_approval"));
+  MPYD_TRY_ASSIGN(const auto hardware, fields.texts("hardware"));
+  MPYD_TRY_ASSIGN(wanted.hardware, HardwareReach::make(hardware));
   MPYD_TRY(fields.done());
   std::string names;
   for (const std::string& scope : scopes) names += (names.empty() ? "" : " ") + scope;
@@ -67,12 +87,34 @@ Result<Response> create_token(const AdminApi& api, Request& request) {
   json::object body = token_json(created.token);
   body["token"] = created.text;
   crypto::wipe(std::as_writable_bytes(std::span(created.text)));
-  return json_response(201, body);
+  Response response = json_response(201, body);
+  response.is_secret = true;
+  return response;
+}
+
+// Not by a rehearsal: that would tell the secret of a token that there is not.
+Result<Response> create_token_again(const AdminApi&, Request& request) {
+  MPYD_TRY_ASSIGN(const auto object, parse_json_object(request.body));
+  MPYD_TRY_ASSIGN(const std::string name, JsonFields(object).text("name"));
+  return fail(Errc::conflict,
+              "this was done; the token's secret was shown once, with the first answer. Revoke the "
+              "token '" +
+                  name + "' and make another, with another Idempotency-Key");
 }
 
 Result<Response> revoke_token(const AdminApi& api, Request& request) {
   MPYD_TRY(api.tokens.revoke(request.params[0], request.actor));
   return Response{.status = 204};
+}
+
+Result<Response> whoami(const AdminApi& api, Request& request) {
+  // The router named the bearer: token:NAME.
+  const std::string name = request.actor.substr(request.actor.find(':') + 1);
+  const auto token = api.tokens.show(name);
+  if (!token && token.error().code == Errc::not_found)
+    return fail(Errc::unauthorised, "the token was revoked just now");
+  MPYD_TRY(token);
+  return json_response(200, token_json(*token));
 }
 
 }  // namespace mpyd::server::http::handlers

@@ -60,7 +60,10 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, Op
   sqlite3_db_config(database, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   sqlite3_db_config(database, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
   if (mode != OpenMode::read_only)
-    MPYD_TRY(connection->execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"));
+    // The log of changes grows as long as somebody reads; afterwards it is cut to this.
+    MPYD_TRY(
+        connection->execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA "
+                            "journal_size_limit = 67108864;"));
   MPYD_TRY(connection->execute("PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;"));
   return connection;
 }

@@ -1,7 +1,9 @@
 // SQLite's C API behind RAII: a connection with its prepared statements. One thread at a time.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -18,6 +20,9 @@ enum class OpenMode : std::uint8_t { read_only, read_write, create };
 
 class Statement;
 
+// Of all pages of a database, so many are done.
+using CopyProgress = std::function<void(std::uint64_t done, std::uint64_t total)>;
+
 class Connection {
  public:
   // Sets WAL (when writing), foreign keys, busy timeout and the rest of what every connection
@@ -33,6 +38,10 @@ class Connection {
   // A statement, prepared once per connection; `sql` is a string literal. Programming errors in SQL
   // end up as `internal`.
   Result<Statement> prepare(const char* sql);
+
+  // Copies the database as it is at this moment into an existing empty file, while others write on;
+  // the copy is on the disk and complete, or is of no use. Errors: io, timeout.
+  Result<void> copy_to(const std::string& path, const CopyProgress& progress = {});
 
   std::int64_t last_row_id() const;
   std::uint32_t changes() const;
@@ -69,8 +78,14 @@ class Statement {
   Statement& bind(std::uint64_t value) { return bind(static_cast<std::int64_t>(value)); }
   Statement& bind(std::uint32_t value) { return bind(static_cast<std::int64_t>(value)); }
   Statement& bind(std::string_view text);
+  Statement& bind(const std::string& text) { return bind(std::string_view(text)); }
   Statement& bind(Bytes blob);
   Statement& bind_null();
+  // NULL if there is none.
+  template <class T>
+  Statement& bind(const std::optional<T>& value) {
+    return value ? bind(*value) : bind_null();
+  }
 
   // True: a row is there. Errors: conflict (a constraint), io, timeout.
   Result<bool> step();

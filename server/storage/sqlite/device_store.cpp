@@ -1,4 +1,5 @@
 #include "server/storage/sqlite/abi_columns.hpp"
+#include "server/storage/sqlite/read_slot.hpp"
 #include "server/storage/sqlite/stores.hpp"
 
 namespace mpyd::server::sqlite {
@@ -53,22 +54,6 @@ Result<Digest> read_digest(Bytes blob) {
   return lift(Digest::from(blob), "digest in the database");
 }
 
-Result<DeviceSlot> read_slot(const Statement& row) {
-  DeviceSlot out;
-  out.slot = row.u32(0);
-  out.hardware_id = row.text(1);
-  out.revision = row.u32(2);
-  for (const std::byte b : row.blob(3)) out.serial.push_back(b);
-  out.state = row.u32(4);
-  out.error = row.u32(5);
-  MPYD_TRY_ASSIGN(out.eeprom_digest, read_digest(row.blob(6)));
-  MPYD_TRY_ASSIGN(out.loaded_digest, read_digest(row.blob(7)));
-  out.since_unix_s = row.u64(8);
-  out.retries = row.u32(9);
-  out.board_since_unix_s = row.u64(10);
-  return out;
-}
-
 // Everything update() may change, in the order of both statements.
 void bind_fields(Statement& statement, const Device& device) {
   statement.bind(std::string_view(device.name))
@@ -88,6 +73,22 @@ void bind_fields(Statement& statement, const Device& device) {
 
 }  // namespace
 
+Result<DeviceSlot> read_slot(const Statement& row) {
+  DeviceSlot out;
+  out.slot = row.u32(0);
+  out.hardware_id = row.text(1);
+  out.revision = row.u32(2);
+  for (const std::byte b : row.blob(3)) out.serial.push_back(b);
+  out.state = row.u32(4);
+  out.error = row.u32(5);
+  MPYD_TRY_ASSIGN(out.eeprom_digest, read_digest(row.blob(6)));
+  MPYD_TRY_ASSIGN(out.loaded_digest, read_digest(row.blob(7)));
+  out.since_unix_s = row.u64(8);
+  out.retries = row.u32(9);
+  out.board_since_unix_s = row.u64(10);
+  return out;
+}
+
 Result<std::optional<Device>> SqliteDeviceStore::find(std::string_view id) const {
   MPYD_TRY_ASSIGN(Statement rows,
                   connection_.prepare("SELECT " MPYD_DEVICE_COLUMNS " FROM devices WHERE id = ?"));
@@ -97,31 +98,43 @@ Result<std::optional<Device>> SqliteDeviceStore::find(std::string_view id) const
   return read_device(rows);
 }
 
-Result<std::vector<Device>> SqliteDeviceStore::list(std::size_t count_max) const {
-  MPYD_TRY_ASSIGN(Statement rows, connection_.prepare("SELECT " MPYD_DEVICE_COLUMNS
-                                                      " FROM devices ORDER BY id LIMIT ?"));
-  rows.bind(std::uint64_t{count_max});
-  std::vector<Device> out;
-  while (true) {
-    MPYD_TRY_ASSIGN(const bool more, rows.step());
-    if (!more) return out;
-    MPYD_TRY_ASSIGN(Device device, read_device(rows));
-    out.push_back(std::move(device));
-  }
-}
-
 Result<std::uint64_t> SqliteDeviceStore::count() const {
   MPYD_TRY_ASSIGN(Statement rows, connection_.prepare("SELECT count(*) FROM devices"));
   MPYD_TRY(rows.step());
   return rows.u64(0);
 }
 
+Result<std::vector<DeviceStore::StateCount>> SqliteDeviceStore::count_by_state() const {
+  MPYD_TRY_ASSIGN(Statement rows,
+                  connection_.prepare("SELECT state, count(*) FROM devices GROUP BY state"));
+  std::vector<StateCount> out;
+  while (true) {
+    MPYD_TRY_ASSIGN(const bool more, rows.step());
+    if (!more) return out;
+    out.push_back({static_cast<DeviceState>(rows.u8(0)), rows.u64(1)});
+  }
+}
+
+Result<std::vector<DeviceStore::SlotCount>> SqliteDeviceStore::count_slots() const {
+  MPYD_TRY_ASSIGN(
+      Statement rows,
+      connection_.prepare("SELECT slot.state, slot.error, count(*) FROM device_slots AS slot JOIN "
+                          "devices ON devices.id = slot.device_id WHERE devices.state = ? "
+                          "GROUP BY slot.state, slot.error"));
+  rows.bind(static_cast<std::uint32_t>(DeviceState::enrolled));
+  std::vector<SlotCount> out;
+  while (true) {
+    MPYD_TRY_ASSIGN(const bool more, rows.step());
+    if (!more) return out;
+    out.push_back({rows.u32(0), rows.u32(1), rows.u64(2)});
+  }
+}
+
 Result<std::vector<DeviceSlot>> SqliteDeviceStore::slots(std::string_view id) const {
   MPYD_TRY_ASSIGN(Statement rows,
-                  connection_.prepare(
-                      "SELECT slot, hardware_id, revision, serial, state, error, "
-                      "eeprom_digest, loaded_digest, since_unix_s, retries, "
-                      "board_since_unix_s FROM device_slots WHERE device_id = ? ORDER BY slot"));
+                  connection_.prepare("SELECT " MPYD_SLOT_COLUMNS
+                                      " FROM device_slots AS slot WHERE slot.device_id = ? "
+                                      "ORDER BY slot.slot"));
   rows.bind(id);
   std::vector<DeviceSlot> out;
   while (true) {
@@ -129,18 +142,6 @@ Result<std::vector<DeviceSlot>> SqliteDeviceStore::slots(std::string_view id) co
     if (!more) return out;
     MPYD_TRY_ASSIGN(DeviceSlot slot, read_slot(rows));
     out.push_back(std::move(slot));
-  }
-}
-
-Result<std::vector<DeviceStore::SlotError>> SqliteDeviceStore::slot_errors() const {
-  MPYD_TRY_ASSIGN(Statement rows,
-                  connection_.prepare("SELECT device_id, slot, error FROM device_slots "
-                                      "WHERE error <> 0 ORDER BY device_id, slot"));
-  std::vector<SlotError> out;
-  while (true) {
-    MPYD_TRY_ASSIGN(const bool more, rows.step());
-    if (!more) return out;
-    out.push_back({std::string(rows.text(0)), rows.u32(1), rows.u32(2)});
   }
 }
 
@@ -188,21 +189,95 @@ Result<std::vector<DeviceStore::Place>> SqliteDeviceStore::clones(const Device& 
   return read_places(rows);
 }
 
-Result<std::vector<DeviceStore::Place>> SqliteDeviceStore::cloned_slots() const {
-  MPYD_TRY_ASSIGN(
-      Statement rows,
-      connection_.prepare(
-          "SELECT slot.device_id, slot.slot FROM device_slots AS slot "
-          "JOIN devices AS device ON device.id = slot.device_id "
-          "WHERE length(slot.serial) > 0 AND device.state = 0 AND EXISTS ("
-          "SELECT 1 FROM device_slots AS other JOIN devices AS owner ON owner.id = other.device_id "
-          "WHERE other.hardware_id = slot.hardware_id AND other.serial = slot.serial "
-          "AND length(other.serial) > 0 "
-          "AND (other.device_id <> slot.device_id OR other.slot <> slot.slot) "
-          "AND " MPYD_HAD_AT_ONCE("slot.board_since_unix_s",
-                                  "device.last_seen_unix_s") ") "
-                                                             "ORDER BY slot.device_id, slot.slot"));
-  return read_places(rows);
+namespace {
+
+// A motherboard that refuses as often as ?10 in a row, has a slot with an error of the JSON array
+// ?11, or a board that clones() finds elsewhere.
+#define MPYD_IS_TROUBLED                                                                 \
+  "(refusals >= ?10 OR EXISTS (SELECT 1 FROM device_slots AS troubled "                  \
+  "WHERE troubled.device_id = devices.id "                                               \
+  "AND troubled.error IN (SELECT value FROM json_each(?11))) OR (devices.state = 0 AND " \
+  "EXISTS (SELECT 1 FROM device_slots AS slot JOIN device_slots AS other "               \
+  "ON other.hardware_id = slot.hardware_id AND other.serial = slot.serial "              \
+  "AND length(other.serial) > 0 "                                                        \
+  "AND (other.device_id <> slot.device_id OR other.slot <> slot.slot) "                  \
+  "JOIN devices AS owner ON owner.id = other.device_id "                                 \
+  "WHERE slot.device_id = devices.id AND length(slot.serial) > 0 AND " MPYD_HAD_AT_ONCE( \
+      "slot.board_since_unix_s", "devices.last_seen_unix_s") ")))"
+
+// `position` compares with ?12 (id), ?13 (name) and ?14 (last seen).
+#define MPYD_LIST_DEVICES(position, order)                                        \
+  "SELECT " MPYD_DEVICE_COLUMNS                                                   \
+  " FROM devices WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR name = ?2) " \
+  "AND (?3 = '' OR substr(name, 1, length(?3)) = ?3) "                            \
+  "AND (?4 = '' OR substr(id, 1, length(?4)) = ?4) "                              \
+  "AND (?5 IS NULL OR token_name = ?5) AND (?6 IS NULL OR EXISTS (SELECT 1 "      \
+  "FROM device_slots AS board WHERE board.device_id = devices.id "                \
+  "AND board.hardware_id = ?6)) AND last_seen_unix_s >= ?7 "                      \
+  "AND (?8 IS NULL OR last_seen_unix_s < ?8) "                                    \
+  "AND (?9 IS NULL OR ?9 = " MPYD_IS_TROUBLED ") AND " position " ORDER BY " order " LIMIT ?15"
+
+const char* list_statement(DeviceStore::Order order, bool is_descending) {
+  switch (order) {
+    case DeviceStore::Order::name:
+      return is_descending ? MPYD_LIST_DEVICES("(name, id) < (?13, ?12)", "name DESC, id DESC")
+                           : MPYD_LIST_DEVICES("(name, id) > (?13, ?12)", "name, id");
+    case DeviceStore::Order::last_seen:
+      return is_descending
+                 ? MPYD_LIST_DEVICES("(last_seen_unix_s, id) < (?14, ?12)",
+                                     "last_seen_unix_s DESC, id DESC")
+                 : MPYD_LIST_DEVICES("(last_seen_unix_s, id) > (?14, ?12)", "last_seen_unix_s, id");
+    case DeviceStore::Order::id:
+      break;
+  }
+  return is_descending ? MPYD_LIST_DEVICES("id < ?12", "id DESC")
+                       : MPYD_LIST_DEVICES("id > ?12", "id");
+}
+
+std::string json_of(std::span<const std::uint32_t> numbers) {
+  std::string out = "[";
+  for (const std::uint32_t number : numbers)
+    out += (out.size() == 1 ? "" : ",") + std::to_string(number);
+  return out + "]";
+}
+
+}  // namespace
+
+Result<std::vector<Device>> SqliteDeviceStore::list(const Filter& filter) const {
+  MPYD_TRY_ASSIGN(Statement rows,
+                  connection_.prepare(list_statement(filter.order, filter.is_descending)));
+  const std::string errors = json_of(filter.trouble_errors);
+  std::optional<std::uint32_t> state;
+  if (filter.state) state = static_cast<std::uint32_t>(*filter.state);
+  std::optional<std::uint32_t> is_troubled;
+  if (filter.is_troubled) is_troubled = *filter.is_troubled ? 1 : 0;
+  rows.bind(state)
+      .bind(filter.name)
+      .bind(filter.name_prefix)
+      .bind(filter.id_prefix)
+      .bind(filter.token_name)
+      .bind(filter.hardware_id)
+      .bind(filter.seen_from_unix_s)
+      .bind(filter.seen_before_unix_s)
+      .bind(is_troubled)
+      .bind(filter.trouble_refusals)
+      .bind(errors);
+  if (filter.after) {
+    rows.bind(filter.after->id).bind(filter.after->name).bind(filter.after->last_seen_unix_s);
+  } else if (filter.is_descending) {
+    // To SQLite a blob is greater than every text and every number.
+    for (int i = 0; i < 3; ++i) rows.bind(Bytes());
+  } else {
+    rows.bind(std::string_view()).bind(std::string_view()).bind(std::int64_t{-1});
+  }
+  rows.bind(std::uint64_t{filter.count_max});
+  std::vector<Device> out;
+  while (true) {
+    MPYD_TRY_ASSIGN(const bool more, rows.step());
+    if (!more) return out;
+    MPYD_TRY_ASSIGN(Device device, read_device(rows));
+    out.push_back(std::move(device));
+  }
 }
 
 Result<void> SqliteDeviceStore::add(const Device& device) {
@@ -260,6 +335,47 @@ Result<void> SqliteDeviceStore::remove_slot(std::string_view id, std::uint32_t s
   MPYD_TRY_ASSIGN(Statement remove, connection_.prepare("DELETE FROM device_slots "
                                                         "WHERE device_id = ? AND slot = ?"));
   return remove.bind(id).bind(slot).run();
+}
+
+Result<std::vector<DevicePin>> SqliteDeviceStore::pins(std::string_view id) const {
+  MPYD_TRY_ASSIGN(Statement rows,
+                  connection_.prepare("SELECT device_id, hardware_id, release, since_unix_s "
+                                      "FROM device_pins WHERE ?1 = '' OR device_id = ?1 "
+                                      "ORDER BY device_id, hardware_id"));
+  rows.bind(id);
+  std::vector<DevicePin> out;
+  while (true) {
+    MPYD_TRY_ASSIGN(const bool more, rows.step());
+    if (!more) return out;
+    out.push_back({.device_id = std::string(rows.text(0)),
+                   .hardware_id = std::string(rows.text(1)),
+                   .release = rows.u32(2),
+                   .since_unix_s = rows.u64(3)});
+  }
+}
+
+Result<void> SqliteDeviceStore::put_pin(const DevicePin& pin) {
+  MPYD_TRY_ASSIGN(Statement insert,
+                  connection_.prepare("INSERT OR REPLACE INTO device_pins (device_id, hardware_id, "
+                                      "release, since_unix_s) VALUES (?, ?, ?, ?)"));
+  return insert.bind(std::string_view(pin.device_id))
+      .bind(std::string_view(pin.hardware_id))
+      .bind(pin.release)
+      .bind(pin.since_unix_s)
+      .run();
+}
+
+Result<bool> SqliteDeviceStore::remove_pin(std::string_view id, std::string_view hardware_id) {
+  MPYD_TRY_ASSIGN(Statement remove, connection_.prepare("DELETE FROM device_pins WHERE "
+                                                        "device_id = ? AND hardware_id = ?"));
+  MPYD_TRY(remove.bind(id).bind(hardware_id).run());
+  return connection_.changes() != 0;
+}
+
+Result<void> SqliteDeviceStore::move_pins(std::string_view id, std::string_view successor) {
+  MPYD_TRY_ASSIGN(Statement update, connection_.prepare("UPDATE OR REPLACE device_pins "
+                                                        "SET device_id = ? WHERE device_id = ?"));
+  return update.bind(successor).bind(id).run();
 }
 
 Result<bool> SqliteDeviceStore::add_clone_alarm(const CloneAlarm& alarm,

@@ -20,28 +20,34 @@ class SqliteTransaction final : public Transaction {
         releases_(connection),
         packages_(connection),
         devices_(connection),
+        inventory_(connection),
         tokens_(connection),
         fleet_keys_(connection),
         settings_(connection),
-        audit_(connection) {}
+        audit_(connection),
+        requests_(connection) {}
   TrustStore& trust() override { return trust_; }
   ReleaseStore& releases() override { return releases_; }
   PackageStore& packages() override { return packages_; }
   DeviceStore& devices() override { return devices_; }
+  InventoryStore& inventory() override { return inventory_; }
   TokenStore& tokens() override { return tokens_; }
   FleetKeyStore& fleet_keys() override { return fleet_keys_; }
   SettingStore& settings() override { return settings_; }
   AuditLog& audit() override { return audit_; }
+  RequestStore& requests() override { return requests_; }
 
  private:
   SqliteTrustStore trust_;
   SqliteReleaseStore releases_;
   SqlitePackageStore packages_;
   SqliteDeviceStore devices_;
+  SqliteInventoryStore inventory_;
   SqliteTokenStore tokens_;
   SqliteFleetKeyStore fleet_keys_;
   SqliteSettingStore settings_;
   SqliteAuditLog audit_;
+  SqliteRequestStore requests_;
 };
 
 Result<void> run(Connection& connection, const char* begin, const Store::Write& f) {

@@ -5,7 +5,7 @@ namespace {
 
 #define MPYD_TOKEN_COLUMNS                                                                 \
   "hash, name, scopes, created_unix_s, expires_unix_s, last_used_unix_s, uses_max, uses, " \
-  "needs_approval"
+  "needs_approval, hardware"
 
 Result<Token> read_token(const Statement& row) {
   Token out;
@@ -18,6 +18,7 @@ Result<Token> read_token(const Statement& row) {
   out.uses_max = row.u32(6);
   out.uses = row.u32(7);
   out.needs_approval = row.integer(8) != 0;
+  MPYD_TRY_ASSIGN(out.hardware, HardwareReach::parse(row.text(9)));
   return out;
 }
 
@@ -32,9 +33,21 @@ Result<std::optional<Token>> SqliteTokenStore::find(const Digest& hash) const {
   return read_token(rows);
 }
 
-Result<std::vector<Token>> SqliteTokenStore::list() const {
+Result<std::optional<Token>> SqliteTokenStore::find_named(std::string_view name) const {
   MPYD_TRY_ASSIGN(Statement rows,
-                  connection_.prepare("SELECT " MPYD_TOKEN_COLUMNS " FROM tokens ORDER BY name"));
+                  connection_.prepare("SELECT " MPYD_TOKEN_COLUMNS " FROM tokens WHERE name = ?"));
+  rows.bind(name);
+  MPYD_TRY_ASSIGN(const bool found, rows.step());
+  if (!found) return std::nullopt;
+  return read_token(rows);
+}
+
+Result<std::vector<Token>> SqliteTokenStore::list(std::string_view after,
+                                                  std::size_t count_max) const {
+  MPYD_TRY_ASSIGN(Statement rows,
+                  connection_.prepare("SELECT " MPYD_TOKEN_COLUMNS
+                                      " FROM tokens WHERE name > ? ORDER BY name LIMIT ?"));
+  rows.bind(after).bind(std::uint64_t{count_max});
   std::vector<Token> out;
   while (true) {
     MPYD_TRY_ASSIGN(const bool more, rows.step());
@@ -44,10 +57,31 @@ Result<std::vector<Token>> SqliteTokenStore::list() const {
   }
 }
 
+Result<std::uint64_t> SqliteTokenStore::count() const {
+  MPYD_TRY_ASSIGN(Statement rows, connection_.prepare("SELECT count(*) FROM tokens"));
+  MPYD_TRY(rows.step());
+  return rows.u64(0);
+}
+
+Result<std::vector<std::string>> SqliteTokenStore::expired_before(std::uint64_t time_unix_s,
+                                                                  std::size_t count_max) const {
+  MPYD_TRY_ASSIGN(Statement rows,
+                  connection_.prepare("SELECT name FROM tokens WHERE expires_unix_s > 0 AND "
+                                      "expires_unix_s < ? ORDER BY name LIMIT ?"));
+  rows.bind(time_unix_s).bind(std::uint64_t{count_max});
+  std::vector<std::string> out;
+  while (true) {
+    MPYD_TRY_ASSIGN(const bool more, rows.step());
+    if (!more) return out;
+    out.emplace_back(rows.text(0));
+  }
+}
+
 Result<void> SqliteTokenStore::add(const Token& token) {
   const std::string scopes = token.scopes.text();
+  const std::string hardware = token.hardware.text();
   MPYD_TRY_ASSIGN(Statement insert, connection_.prepare("INSERT INTO tokens (" MPYD_TOKEN_COLUMNS
-                                                        ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+                                                        ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
   return insert.bind(token.hash.bytes())
       .bind(std::string_view(token.name))
       .bind(std::string_view(scopes))
@@ -57,6 +91,7 @@ Result<void> SqliteTokenStore::add(const Token& token) {
       .bind(token.uses_max)
       .bind(token.uses)
       .bind(std::uint32_t{token.needs_approval ? 1U : 0U})
+      .bind(std::string_view(hardware))
       .run();
 }
 

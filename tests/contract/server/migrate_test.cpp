@@ -70,6 +70,52 @@ TEST_CASE("a token for one use stays one when its database is migrated, used or 
   CHECK(found == "any 0 0; fresh 1 0; used 1 1; ");
 }
 
+TEST_CASE("an audit log from before the chain is chained as it is, and goes on") {
+  const test::TemporaryDirectory directory;
+  const std::string path = directory.file("mpyd.db");
+  {
+    const auto old = open(path);
+    for (int i = 0; i < 3; ++i) REQUIRE(old->execute(migrations()[i].sql));
+    REQUIRE(old->execute(
+        ("PRAGMA user_version = 3; PRAGMA application_id = " + std::to_string(kApplicationId) +
+         "; WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500) "
+         "INSERT INTO audit (time_unix_s, actor, action, subject, detail) "
+         "SELECT i, 'token:a', 'yank', i, '{}' FROM n")
+            .c_str()));
+  }
+  const auto store = SqliteStore::open(path).value();
+  REQUIRE(store->write([](Transaction& tx) { return tx.audit().append({.action = "after"}); }));
+  AuditChain chain;
+  REQUIRE(store->read([&](const Snapshot& s) -> Result<void> {
+    MPYD_TRY_ASSIGN(const auto rows, s.audit().list(0, 10'000));
+    for (const AuditRow& row : rows) CHECK_FALSE(chain.add(row));
+    return {};
+  }));
+  CHECK(chain.head().id == 2501);
+}
+
+TEST_CASE("a copy of a database is of one moment, while others write on") {
+  const test::TemporaryDirectory directory;
+  const auto store = SqliteStore::create(directory.file("mpyd.db")).value();
+  const auto append = [&](std::size_t bytes) {
+    const std::string text(bytes, 'x');
+    return store->write([&](Transaction& tx) { return tx.audit().append({.subject = text}); });
+  };
+  for (int i = 0; i < 200; ++i) REQUIRE(append(20'000));  // more than one step of the copy
+  { REQUIRE(std::ofstream(directory.file("copy.db"))); }
+  const auto source = Connection::open(directory.file("mpyd.db"), OpenMode::read_only).value();
+  int steps = 0;
+  REQUIRE(source->copy_to(directory.file("copy.db"), [&](std::uint64_t done, std::uint64_t total) {
+    REQUIRE(append(20'000));
+    CHECK(done <= total);
+    ++steps;
+  }));
+  CHECK(steps > 2);
+  const auto copy = SqliteStore::open(directory.file("copy.db")).value();
+  const auto head = copy->get([](const Snapshot& s) { return s.audit().end(); }).value().head;
+  CHECK(head.id == 200);
+}
+
 TEST_CASE("migrating twice changes nothing") {
   const test::TemporaryDirectory directory;
   const auto connection = open(directory.file("mpyd.db"));

@@ -1,6 +1,5 @@
 """Commands that need no server: init, keygen, pack, inspect, eeprom."""
 
-import json
 import unittest
 
 from support import (CONFLICT, HARDWARE_ID, NOT_FOUND, REPO, USAGE, VERIFICATION, CliTest, driver, flipped, live)
@@ -38,7 +37,7 @@ class Init(CliTest):
         self.run_fails(CONFLICT, "init", "--data", data, "--keys", keys)
         self.run_fails(CONFLICT, "init", "--data", data, "--keys", self.folder / "keys2")
         self.assertEqual({p: p.read_bytes() for p in keys.iterdir()}, before)
-        self.assertEqual([p.name for p in (self.folder / "keys2").glob("*")], [])
+        self.assertFalse((self.folder / "keys2").exists())
 
 
 class Keygen(CliTest):
@@ -54,6 +53,7 @@ class Keygen(CliTest):
     def test_a_passphrase_comes_from_a_file(self):
         phrase = self.folder / "phrase"
         phrase.write_text("open sesame\n")
+        phrase.chmod(0o600)
         key = self.folder / "p.key"
         self.run_ok("keygen", "--role", "publisher", "--out", key, "--passphrase-file", phrase)
         self.assertTrue(self.run_json("inspect", key)["passphrase"])
@@ -173,27 +173,13 @@ class Eeprom(PackAndInspect):
 
 
 class Words(CliTest):
-    def test_every_command_has_help_with_an_example(self):
-        commands = [["init"], ["serve"], ["keygen"], ["pack"], ["publish"], ["inspect"], ["explain"], ["audit"],
-                    ["trust", "show"], ["trust", "delegate"], ["trust", "floor"], ["trust", "approve"],
-                    ["trust", "revoke"], ["token", "create"], ["token", "list"],
-                    ["token", "revoke"], ["release", "list"], ["release", "yank"], ["release", "unyank"],
-                    ["eeprom", "build"], ["eeprom", "identify"], ["device", "provision"], ["device", "list"],
-                    ["device", "show"], ["device", "revoke"]]
-        for command in commands:
-            with self.subTest(command=command):
-                self.assertIn("Example:\n  mpyd " + " ".join(command), self.run_ok(*command, "--help").stdout)
+    def test_the_version_is_told(self):
         self.assertRegex(self.run_ok("--version").stdout, r"^\d+\.\d+\.\d+")
 
     def test_wrong_usage_is_code_2_with_a_hint(self):
         for arguments in ([], ["nonsense"], ["publish"], ["keygen", "--odd"], ["trust"]):
             with self.subTest(arguments=arguments):
                 self.assertIn("hint: ", self.run_fails(USAGE, *arguments).stderr)
-
-    def test_errors_are_json_too_when_asked_for(self):
-        done = live.mpyd("inspect", self.folder / "nothing", "--json", check=False)
-        self.assertEqual(done.returncode, NOT_FOUND)
-        self.assertEqual(json.loads(done.stdout)["error"]["code"], "not_found")
 
 
 if __name__ == "__main__":

@@ -307,6 +307,21 @@ class Tokens(ServerTest):
         self.admin("token", "revoke", "ci")
         self.run_fails(NOT_AUTHORISED, "release", "list", **as_ci)
 
+    def test_a_token_is_written_to_a_new_file_of_its_owner(self):
+        out = self.folder / "vendor.token"
+        make = ("token", "create", "--name", "vendor", "--scope", "publish", "--hardware", "hat:Acme:*", "--out", out)
+        self.assertNotIn("mpyd_", self.admin(*make).stdout)
+        self.assertEqual(out.stat().st_mode & 0o777, 0o600)
+        with_it = {"MPYD_SERVER": self.server.url, "MPYD_TOKEN_FILE": str(out)}
+        self.assertRegex(self.run_ok("whoami", env=with_it).stdout, r"hardware +hat:Acme:\*")
+        self.admin_fails(CONFLICT, *make[:3], "another", *make[4:], saying="nothing was made")
+        self.assertNotIn("another", self.admin("token", "list").stdout)
+
+    def test_a_list_without_rows_says_so(self):
+        for command, said in (("release list --hardware-id hat:acme:0001", "no release matches"), ("device list --waiting", "no device matches"),
+                              ("inventory", "no board matches"), ("audit --action no-such-thing", "no row of the log matches")):
+            self.assertIn(said, self.admin(*command.split()).stdout)
+
     def test_no_token_and_a_wrong_one_are_not_authorised(self):
         server = {"MPYD_SERVER": self.server.url}
         self.run_fails(NOT_AUTHORISED, "release", "list", env=server, saying="no token")

@@ -88,6 +88,7 @@ class Compat(unittest.TestCase):
             (source / "thermo.py").write_text("def attach(board):\n    return board\ndef detach(x):\n    pass\n")
             server.publish(live.build_driver(source, folder / "built", "thermo")["any"], version="2.0.0")
             self.assertIn("2.0.0", board.wait_event("loaded", slot=0, count=2)["detail"])
+            self.assertIn("intact", server.admin("audit", "verify").stdout)
             board.stop()
             server.stop()
 

@@ -116,6 +116,67 @@ class MainJob(unittest.TestCase):
         self.withdraw("unyank")
         board.wait_event("loaded", slot=0, count=3)
 
+    # --- releases' life ---
+
+    def release(self, verb, version, *more):
+        self.server.admin("release", verb, "--hardware-id", live.HARDWARE_ID, "--version", version, *more)
+
+    def test_A33_a_yanked_release_is_avoided_where_it_is_cached_on_line_and_off(self):
+        self.publish_thermo()
+        board = self.motherboard()
+        board.plug(0, self.image, sensor_mdeg=21500)
+        board.wait_event("loaded", slot=0)
+        self.publish_thermo("1.1.0")
+        self.assertIn("thermo 1.1.0", board.wait_event("loaded", slot=0, count=2)["detail"])
+        self.release("yank", "1.1.0")
+        self.assertIn("thermo 1.0.0", board.wait_event("loaded", slot=0, count=3)["detail"])
+        row = json.loads(self.server.admin("inventory", "--json").stdout)["boards"][0]
+        self.assertEqual(row["hardware_id"], live.HARDWARE_ID)
+        board.pull(0)
+        board.stop()
+        self.server.stop()
+        self.assertEqual(len([name for name in os.listdir(board.cache) if name.startswith("p-")]), 2)
+        # Off line, after a new start: the board as it was, and one of which the server never said a word.
+        board.start()
+        board.plug(0, self.image, sensor_mdeg=21500)
+        self.assertIn("thermo 1.0.0", board.wait_event("loaded", slot=0)["detail"])
+        newer = self.folder / "newer.eep"
+        live.mpyd("eeprom", "build", "--hardware-id", live.HARDWARE_ID, "--revision", 4, "--out", newer)
+        board.plug(1, newer, sensor_mdeg=21500)
+        self.assertIn("thermo 1.0.0", board.wait_event("loaded", slot=1)["detail"])
+
+    def test_a_pinned_motherboard_runs_its_release_until_it_is_unpinned(self):
+        self.publish_thermo()
+        self.publish_thermo("1.1.0")
+        board = self.motherboard()
+        board.plug(0, self.image, sensor_mdeg=21500)
+        self.assertIn("thermo 1.1.0", board.wait_event("loaded", slot=0)["detail"])
+        name = "motherboard 1"
+        self.server.admin("device", "pin", name, "--hardware-id", live.HARDWARE_ID, "--version", "1.0.0")
+        self.assertIn("thermo 1.0.0", board.wait_event("loaded", slot=0, count=2)["detail"])
+        said = self.server.admin("explain", "--device", name, "--hardware-id", live.HARDWARE_ID).stdout
+        self.assertIn("pinned this motherboard to release 1", said)
+        self.server.admin("device", "unpin", name, "--hardware-id", live.HARDWARE_ID)
+        self.assertIn("thermo 1.1.0", board.wait_event("loaded", slot=0, count=3)["detail"])
+
+    def test_what_is_deprecated_is_loaded_as_before_and_told_where_people_look(self):
+        self.publish_thermo()
+        self.release("deprecate", "1.0.0", "--message", "reads too low; use 1.1.0")
+        board = self.motherboard()
+        board.plug(0, self.image, sensor_mdeg=21500)
+        board.wait_event("loaded", slot=0)
+        said = self.server.admin("explain", "--device", "motherboard 1", "--hardware-id", live.HARDWARE_ID).stdout
+        self.assertIn("this release is deprecated: reads too low; use 1.1.0", said)
+        listed = self.server.admin("release", "list").stdout
+        self.assertIn("is deprecated: reads too low; use 1.1.0", listed)
+        self.assertIn("is deprecated: reads too low; use 1.1.0", self.server.admin("info", live.HARDWARE_ID).stdout)
+        self.assertIn("1.0.0 (deprecated)", self.server.admin("search", live.HARDWARE_ID).stdout)
+        again = self.publish_thermo()
+        self.assertEqual(again.stderr.count("version 1.0.0 is deprecated: reads too low; use 1.1.0"), 1)
+        live.wait_for("the inventory", lambda: "deprecated" in self.server.admin("inventory").stdout)
+        self.release("deprecate", "1.0.0", "--undo")
+        self.assertNotIn("deprecated", self.server.admin("release", "list").stdout)
+
     # --- damage and strangers ---
 
     def test_A02_a_bit_flipped_on_the_way_is_refused_before_the_loader_and_a_clean_copy_loads(self):

@@ -60,6 +60,10 @@ class FirstDriver(unittest.TestCase):
         finally:
             # The daemon that the reader left in the background: the shell's own process group.
             os.killpg(shell.pid, signal.SIGTERM)
+            # It holds the pipe until it has ended, and with it its files.
+            os.set_blocking(shell.stdout.fileno(), True)
+            shell.stdout.read()
+            shell.stdout.close()
         self.assertEqual(shell.returncode, 0, said)
         self.assertRegex(said, r"slot 0 +loaded relays 1\.0\.0 \(6\.3-x64\) in \d+ ms")
 

@@ -94,9 +94,18 @@ class Requests(DaemonCase):
             connection.send(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
         self.assertEqual(connection.receive().status, 201)
 
-    def test_publishing_needs_its_content_type(self):
+    def test_bodies_need_their_content_type(self):
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        answer = self.admin("POST", "/v1/admin/devices", headers=headers)
+        self.assertEqual(answer.status, 415)
         answer = self.admin("POST", "/v1/admin/releases", headers={"Content-Type": "text/plain"})
         self.assertEqual(answer.status, 415)
+
+    def test_an_empty_idempotency_key_is_none(self):
+        for headers in ({"Idempotency-Key": ""}, {"Idempotency-Key": " "}):
+            answer = self.admin("POST", "/v1/admin/tokens", {"name": "keyless", "scopes": ["read"]}, headers=headers)
+            self.assert_problem(answer, 400, "invalid_argument")
+        self.assertEqual(self.admin("GET", "/v1/admin/tokens/keyless").status, 404)
 
     def test_devices_are_enrolled_once_and_revoked_for_good(self):
         device = {"public_key": "cd" * 32, "name": "bench"}

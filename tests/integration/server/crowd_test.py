@@ -178,6 +178,17 @@ class Held(CrowdCase):
     def setUp(self):
         live.wait_for("what an earlier crowd held to be given back", lambda: self.resident() < 64 * MIB)
 
+    def publisher(self, name):
+        answer = self.admin("POST", "/v1/admin/tokens", {"name": name, "scopes": ["publish"]})
+        return answer.json()["token"]
+
+    def upload(self, token):
+        connection = Connection(self.admin_port)
+        self.addCleanup(connection.close)
+        connection.send((f"POST /v1/admin/releases HTTP/1.1\r\nHost: t\r\nAuthorization: Bearer {token}\r\n"
+                         f"Content-Type: application/vnd.mpyd.packages\r\nContent-Length: {64 * MIB}\r\n\r\n").encode())
+        return connection
+
     def peak_while(self, busy):
         peak = self.resident()
         while busy():
@@ -215,12 +226,8 @@ class Held(CrowdCase):
 
     def test_a12_bodies_on_many_connections_are_bounded_together(self):
         before = self.resident()
-        head = (f"POST /v1/admin/releases HTTP/1.1\r\nHost: t\r\nAuthorization: Bearer {self.token}\r\n"
-                f"Content-Type: application/vnd.mpyd.packages\r\nContent-Length: {64 * MIB}\r\n\r\n").encode()
-        uploads = [Connection(self.admin_port) for _ in range(8)]
-        for upload in uploads:
-            self.addCleanup(upload.close)
-            upload.send(head)
+        # Of several tokens, or one's share would be the bound.
+        uploads = [self.upload(token) for token in [self.publisher(f"crowd-{n}") for n in range(4)] * 2]
         refused = []
         peak = before
         for _ in range(40):
@@ -242,6 +249,22 @@ class Held(CrowdCase):
         for upload in uploads:
             upload.close()
         self.server.publish(self.driver, version="2.0.0")
+
+    def test_a12_one_token_leaves_room_for_all_others(self):
+        greedy = self.publisher("greedy")
+        uploads = [self.upload(greedy) for _ in range(8)]
+        refused = 0
+        for upload in uploads:
+            with contextlib.suppress(OSError):  # refused before all was sent
+                upload.send(bytes(60 * MIB))
+            # The last one that was let in waits for the rest of its body.
+            if select.select([upload.socket], [], [], 1)[0]:
+                answer = upload.receive()
+                self.assert_problem(answer, 429, "too_many_requests")
+                self.assertIn("retry-after", answer.headers)
+                refused += 1
+        self.assertEqual(refused, 7)
+        self.server.publish(self.driver, version="3.0.0")
 
 
 class Full(CrowdCase):

@@ -62,10 +62,17 @@ class Packages(DaemonCase):
 
     def test_what_is_not_there_is_not_found(self):
         for target in ("/v1/packages/" + "0" * 64, "/v1/packages/short", f"/v1/packages/{self.digest}/x", "/v1/packages/",
-                       "/v1/packages/..%2f..%2fetc%2fpasswd", "/v1/device/root/0", "/v1/device/root/2", "/", "/v1/admin/status"):
+                       "/v1/packages/..%2f..%2fetc%2fpasswd", "/v1/device/root/0", "/v1/device/root/2", "/"):
             with self.subTest(target):
                 self.assert_problem(self.request("GET", target), 404, "not_found")
         self.assert_problem(self.request("GET", "/v1/device/root/x"), 400, "invalid_argument")
+
+    def test_who_mixes_up_the_listeners_is_told_so(self):
+        for target, port in (("/v1/admin/status", self.device_port), ("/v1/device/targets", self.admin_port)):
+            with self.subTest(target):
+                answer = self.request("GET", target, port=port)
+                self.assert_problem(answer, 404, "invalid_argument")
+                self.assertIn("listener", answer.json()["detail"])
 
 
 class Documents(DaemonCase):

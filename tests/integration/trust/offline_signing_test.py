@@ -304,6 +304,7 @@ class OfflineSigning(Scene):
     def test_a_passphrase_protects_every_signature(self):
         phrase = self.folder / "phrase"
         phrase.write_text("correct horse\n")
+        phrase.chmod(0o600)
         protected = self.folder / "protected.key"
         live.mpyd("keygen", "--role", "targets", "--out", protected, "--passphrase-file", phrase)
         self.trust("rotate", "targets", "--add", f"{protected}.pub", "--remove", f"{self.key}.pub", "--key",

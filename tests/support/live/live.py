@@ -19,6 +19,8 @@ REPO = pathlib.Path(__file__).resolve().parents[3]
 BUILD = pathlib.Path(os.environ.get("MPYD_BUILD_DIR", REPO / "build"))
 MPYD = pathlib.Path(os.environ.get("MPYD_BINARY", BUILD / "mpyd"))
 MICROPYTHON = BUILD / "micropython-unix"
+# What the user of this machine has configured is no part of a test.
+os.environ.update(MPYD_PROFILE="none", MPYD_CONFIG="none")
 HARDWARE_ID = "hat:Meadow%20Instruments:0042"
 ENODEV = 19
 
@@ -352,9 +354,9 @@ class Motherboard(EventProgram):
         os.replace(new, path)
 
 
-def build_driver(source, out, name=None):
-    """Builds a driver's variants for x64 (if there is a .c) and bytecode; returns their paths by arch."""
-    archs = "x64,any" if list(pathlib.Path(source).glob("*.c")) else "any"
+def build_driver(source, out, name=None, archs=None):
+    """Builds a driver's variants, unless told otherwise x64 (if there is a .c) and bytecode; their paths by arch."""
+    archs = archs or ("x64,any" if list(pathlib.Path(source).glob("*.c")) else "any")
     arguments = [REPO / "deploy/driver", "build", source, "--arch", archs, "--out", out]
     if name:
         arguments += ["--name", name]

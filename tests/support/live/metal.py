@@ -1,7 +1,5 @@
 """A real daemon's other side on metal: drives deploy/motherboard, the emulated Cortex-M3, over its JSON lines."""
 
-import subprocess
-
 import live
 
 GUEST_HOST = "10.0.2.2"  # what QEMU's user network calls the machine it runs on
@@ -55,11 +53,7 @@ class MetalMotherboard(live.EventProgram):
 
 
 def build_driver(source, out, archs="armv7m,any"):
-    done = subprocess.run([live.REPO / "deploy/driver", "build", source, "--arch", archs, "--out", out],
-                          capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
-    if done.returncode != 0:
-        raise AssertionError(done.stdout + done.stderr)
-    return [line for line in done.stdout.splitlines() if line.endswith(".mpy")]
+    return [str(path) for path in live.build_driver(source, out, archs=archs).values()]
 
 
 def provision(server, name, out, port=None):

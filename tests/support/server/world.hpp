@@ -15,6 +15,7 @@
 #include "server/services/rotation_service.hpp"
 #include "server/services/sync_service.hpp"
 #include "server/services/token_service.hpp"
+#include "server/storage/joinable_store.hpp"
 #include "server/storage/sqlite/sqlite_store.hpp"
 #include "tests/support/server/drivers.hpp"
 #include "tests/support/temporary_directory.hpp"
@@ -180,8 +181,8 @@ class ServerWorld {
   server::ByteVector root;
   std::uint32_t head_version = 0;
 
-  std::unique_ptr<server::Store> store =
-      must(server::sqlite::SqliteStore::create(directory.file("mpyd.db")));
+  std::unique_ptr<server::JoinableStore> store = std::make_unique<server::JoinableStore>(
+      must(server::sqlite::SqliteStore::create(directory.file("mpyd.db"))));
   server::TrustService trust{*store, clock};
   FakeServerKeyFiles key_files;
   server::RotationService rotation{{*store, trust, server_keys, key_files, clock}, {}, {}};

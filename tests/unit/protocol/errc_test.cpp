@@ -62,6 +62,10 @@ const Row kRows[] = {
     {Errc::forbidden, 103, "forbidden"},
     {Errc::invalid_argument, 104, "invalid_argument"},
     {Errc::too_many_requests, 105, "too_many_requests"},
+    {Errc::changed, 110, "changed"},
+    {Errc::key_reused, 111, "key_reused"},
+    {Errc::in_progress, 112, "in_progress"},
+    {Errc::not_ready, 113, "not_ready"},
     {Errc::internal, 127, "internal"},
 };
 
@@ -115,6 +119,10 @@ constexpr int number_of_rows() {
       case Errc::forbidden:
       case Errc::invalid_argument:
       case Errc::too_many_requests:
+      case Errc::changed:
+      case Errc::key_reused:
+      case Errc::in_progress:
+      case Errc::not_ready:
       case Errc::internal:
         ++count;
     }

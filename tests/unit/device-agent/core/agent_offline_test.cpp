@@ -199,6 +199,24 @@ TEST_CASE("offline a package that the server said to avoid is avoided") {
   world.expect_running(world.one, thermo_image());
 }
 
+TEST_CASE(
+    "A33 offline a yanked package is avoided on every board, whatever its EEPROM and revision") {
+  Offline world;
+  world.boot();
+  world.learn(world.one);
+  world.learn(world.three);
+  // The server's last word was about a board without a package and of revision 3.
+  world.server.decide(kThermoId, {.package = &world.one, .avoid = {world.three.name()}});
+  world.plug(0, thermo_image());
+  REQUIRE(world.run_until_state(0, SlotState::running));
+  world.pull(0);
+  world.restart_offline();
+  SECTION("another revision") { world.expect_running(world.one, board_image(0x42, {}, 5)); }
+  SECTION("a board that carries it") {
+    world.expect_running(world.one, thermo_image(world.three.bytes));
+  }
+}
+
 TEST_CASE("a damaged cached package is no choice: offline the next one is taken") {
   Offline world;
   world.boot();

@@ -178,7 +178,8 @@ TEST_CASE("A30 no prefix and no flipped bit of an answer makes the decoder misbe
   }
 }
 
-TEST_CASE("a kept answer comes back for the same board under the same authority only") {
+TEST_CASE(
+    "a kept answer comes back under the same authority only, and says for which board it was") {
   Fixture f;
   agent::SlotAnswer answer;
   answer.hardware_id = f.id;
@@ -200,15 +201,17 @@ TEST_CASE("a kept answer comes back for the same board under the same authority 
   CHECK(kept->package_digest == answer.package_digest);
   CHECK(kept->package_bytes == 777);
   CHECK(kept->avoid.size() == 1);
+  CHECK(kept->is_for_board);
 
   CHECK(agent::load_answer(f.store, slot, random_fixed<Digest>(5), buffer).error() ==
         Errc::not_found);
   agent::Slot other = slot;
   other.identity.revision = 3;
-  CHECK(agent::load_answer(f.store, other, authority, buffer).error() == Errc::not_found);
+  CHECK_FALSE(agent::load_answer(f.store, other, authority, buffer)->is_for_board);
   other = slot;
   other.eeprom_digest = {};
-  CHECK(agent::load_answer(f.store, other, authority, buffer).error() == Errc::not_found);
+  CHECK_FALSE(agent::load_answer(f.store, other, authority, buffer)->is_for_board);
+  CHECK(agent::load_answer(f.store, other, authority, buffer)->avoid.size() == 1);
   other = slot;
   other.identity.hardware_id = HardwareId::parse("hat:a:0002").value();
   CHECK(agent::load_answer(f.store, other, authority, buffer).error() == Errc::not_found);

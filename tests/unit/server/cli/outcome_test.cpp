@@ -1,6 +1,7 @@
 #include "server/cli/outcome.hpp"
 
 #include "server/cli/admin_client.hpp"
+#include "server/cli/json_fields.hpp"
 #include "server/cli/output.hpp"
 #include "tests/support/catch.hpp"
 
@@ -38,8 +39,13 @@ TEST_CASE("queries and paths are encoded") {
   CHECK(path_segment("../a/b?c") == "..%2Fa%2Fb%3Fc");
 }
 
+TEST_CASE("what a server says is shown on one line") {
+  CHECK(shown({{"text", "a\nerror: b\xe2\x80\xae"}}, "text") == "a?error: b?");
+}
+
 TEST_CASE("tables are aligned and times are readable") {
   CHECK(format_table({{"A", "BB"}, {"long", "x"}}) == "A     BB\nlong  x\n");
+  CHECK(format_table({{"A", "B"}, {"x\n\ty\xc2\x9b", "z"}}) == "A      B\nx??y?  z\n");
   CHECK(format_time(0) == "never");
   CHECK(format_time(1767225600) == "2026-01-01 00:00 UTC");
 }

@@ -34,6 +34,36 @@ TEST_CASE("a budget holds over all leases, and what was leased comes back") {
   CHECK(budget.used == 10);
 }
 
+TEST_CASE("A12 one owner holds half of a budget at most, over all leases of theirs") {
+  ByteBudget budget{.max = 100};
+  {
+    ByteLease first(budget, "token:a");
+    ByteLease second(budget, "token:a");
+    ByteLease other(budget, "token:b");
+    CHECK(first.resize(30));
+    CHECK_FALSE(second.resize(21));
+    CHECK(second.is_share_exhausted());
+    CHECK(second.resize(20));
+    CHECK_FALSE(first.resize(31));
+    CHECK(other.resize(50));
+    CHECK(first.resize(10));
+    CHECK_FALSE(first.resize(static_cast<std::size_t>(-1)));
+    CHECK(first.resize(30));
+    ByteLease third(budget, "token:c");
+    CHECK_FALSE(third.resize(1));
+    CHECK_FALSE(third.is_share_exhausted());
+    // Whoever gives back to be told so still knows why.
+    CHECK_FALSE(second.resize(21));
+    CHECK(second.resize(0));
+    CHECK(second.is_share_exhausted());
+    // Nobody by name: no share.
+    ByteLease nameless(budget);
+    CHECK(nameless.resize(20));
+  }
+  CHECK(budget.used == 0);
+  CHECK(budget.by_owner.empty());
+}
+
 TEST_CASE("who waits longest stands first; entering twice keeps the place, leaving gives it up") {
   WaitingLine line;
   FakeSession a, b;

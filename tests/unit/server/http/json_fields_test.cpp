@@ -11,6 +11,7 @@ TEST_CASE("fields are read by type; null is absent; unknown keys are named") {
   JsonFields fields(*object);
   CHECK(fields.text("a").value() == "x");
   CHECK(fields.text("n").error().message == "the field 'n' must be a text");
+  CHECK(fields.text("gone").error().message == "the field 'gone' is missing");
   CHECK(fields.number("n", 10).value() == 7);
   CHECK_FALSE(fields.number("n", 6));
   CHECK_FALSE(fields.number("big", 0xffffffff));

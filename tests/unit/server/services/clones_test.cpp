@@ -48,7 +48,7 @@ struct CloneWorld : ServerWorld {
   // Of the devices that are listed with a cloned board.
   std::size_t listed() {
     std::size_t out = 0;
-    for (const auto& each : must(devices.list())) out += each.cloned_slots.empty() ? 0 : 1;
+    for (const auto& each : must(devices.list({})).items) out += each.cloned_slots.empty() ? 0 : 1;
     return out;
   }
 

@@ -77,7 +77,7 @@ TEST_CASE("a request that is refused takes no use of a token") {
   request.set_enroll_token(token);
   request.mutable_abi()->set_arch(99);
   CHECK(status(a.exchange(world.sync, request)) == sync::Status::refused);
-  CHECK(must(world.tokens.list()).front().uses == 0);
+  CHECK(must(world.tokens.list({}, 100)).items.front().uses == 0);
   auto b = world.device(2);
   CHECK(status(world.contact(b, token)) == sync::Status::ok);
 }
@@ -95,7 +95,7 @@ TEST_CASE("a device that has to wait gets nothing until the operator approves it
     CHECK(answer.fleet_keys_size() == 0);
     CHECK(answer.head().empty());
   }
-  CHECK(must(world.tokens.list()).front().uses == 1);
+  CHECK(must(world.tokens.list({}, 100)).items.front().uses == 1);
   CHECK(world.shown(a).device.state == DeviceState::waiting);
   CHECK(format_device_abi(world.shown(a).device.abi).view() == "6.3-armv7m");
   CHECK(world.shown(a).slots.empty());
@@ -119,7 +119,7 @@ TEST_CASE("A21 a waiting device that is revoked stays out, whatever token it bri
   must(world.devices.revoke(id, "test"));
   CHECK(status(world.contact(a, token)) == sync::Status::revoked);
   CHECK(world.devices.approve(id, "test").error().code == Errc::revoked);
-  CHECK(must(world.tokens.list()).front().uses == 1);
+  CHECK(must(world.tokens.list({}, 100)).items.front().uses == 1);
 }
 
 TEST_CASE("a new motherboard takes a dead one's name, and the dead one's key opens nothing") {
@@ -219,8 +219,8 @@ TEST_CASE("an operator lifts a quarantine for a few answers, not for ever") {
   CHECK(world.devices.try_again(id, 2, "test").error().code == Errc::conflict);
   CHECK(world.devices.try_again(id, 5, "test").error().code == Errc::conflict);
   CHECK(report(Errc::quarantined).slots_size() == 0);
-  REQUIRE(must(world.devices.list()).front().troubled_slots.size() == 1);
-  CHECK(must(world.devices.list()).front().troubled_slots[0].slot == 2);
+  REQUIRE(must(world.devices.list({})).items.front().troubled_slots.size() == 1);
+  CHECK(must(world.devices.list({})).items.front().troubled_slots[0].slot == 2);
 
   must(world.devices.try_again(id, 2, "test"));
   for (int i = 0; i < 3; ++i) {

@@ -16,7 +16,9 @@ ByteVector operator+(ByteVector a, const ByteVector& b) {
   return a;
 }
 
-std::size_t stored_releases(ServerWorld& world) { return must(world.releases.list({})).size(); }
+std::size_t stored_releases(ServerWorld& world) {
+  return must(world.releases.list({})).items.size();
+}
 
 MatchQuery match_query(std::string_view abi, Bytes mpy) {
   return {.hardware_id = test::hardware_id(),
@@ -35,7 +37,7 @@ TEST_CASE("publish stores all variants of a release and says so in the audit log
   const auto report = must(world.publish_service.publish(
       world.package({.abi = "6.3-armv7m"}) + world.package({.abi = "6-any"}), "token:ci"));
   CHECK_FALSE(report.all_existed());
-  const auto releases = must(world.releases.list({}));
+  const auto releases = must(world.releases.list({})).items;
   REQUIRE(releases.size() == 1);
   CHECK(releases[0].variants.size() == 2);
   CHECK(world.audit_count("publish") == 1);
@@ -50,6 +52,19 @@ TEST_CASE("publishing the same bytes again is a success that changes nothing") {
   CHECK(second.all_existed());
   CHECK(second.items[0].variant.digest == first.items[0].variant.digest);
   CHECK(world.audit_count("publish") == 1);
+}
+
+TEST_CASE("A38 a limited publisher publishes what it is limited to, and nothing beside it") {
+  ServerWorld world;
+  world.set_policy({world.entry(), world.entry("hat:Other:0001")});
+  const auto reach = must(HardwareReach::make(std::vector<std::string>{"hat:Other:*"}));
+  const auto publish = [&](const ByteVector& body) {
+    return world.publish_service.publish(body, "token:other", Acceptance::checked, reach);
+  };
+  CHECK(publish(world.package({})).error().code == Errc::forbidden);
+  CHECK(stored_releases(world) == 0);
+  CHECK(publish(world.package({.hardware_id = "hat:Other:0001"})));
+  CHECK(stored_releases(world) == 1);
 }
 
 TEST_CASE("A38 a published version is never overwritten") {
@@ -76,7 +91,7 @@ TEST_CASE("another ABI may join a published version") {
   world.set_policy({world.entry()});
   must(world.publish({.abi = "6.3-armv7m"}));
   must(world.publish({.abi = "6-any"}));
-  CHECK(must(world.releases.list({})).front().variants.size() == 2);
+  CHECK(must(world.releases.list({})).items.front().variants.size() == 2);
 }
 
 TEST_CASE("A38 adding ABIs to a release is all or nothing and replaces none") {
@@ -90,12 +105,12 @@ TEST_CASE("A38 adding ABIs to a release is all or nothing and replaces none") {
   CHECK_FALSE(added.items[0].existed);
   CHECK(added.items[1].existed);
   CHECK(added.items[1].variant.digest == first.items[0].variant.digest);
-  CHECK(must(world.releases.list({})).front().variants.size() == 3);
+  CHECK(must(world.releases.list({})).items.front().variants.size() == 3);
   // One new, one that would replace.
   const auto refused = world.publish_service.publish(
       world.package({.abi = "6.3-armv7m"}) + world.package({.abi = "6.3-x64"}), "t");
   CHECK(refused.error().code == Errc::conflict);
-  const auto releases = must(world.releases.list({}));
+  const auto releases = must(world.releases.list({})).items;
   REQUIRE(releases.size() == 1);
   CHECK(releases[0].variants.size() == 3);
   for (const Variant& variant : releases[0].variants)
@@ -182,7 +197,7 @@ TEST_CASE("publish takes packages of one release only, each ABI once, all or not
   CHECK(publish(world.package({.abi = "6.3-armv7m"}) + world.package({.abi = "6-any"}))
             .error()
             .code == Errc::conflict);
-  CHECK(must(world.releases.list({})).front().variants.size() == 1);
+  CHECK(must(world.releases.list({})).items.front().variants.size() == 1);
 }
 
 TEST_CASE("A33 a package waits for the operator's approval: stored, but not delivered") {

@@ -54,14 +54,14 @@ TEST_CASE("a slot whose driver fails, or is refused by trust, is trouble at the 
   for (const Errc error : {Errc::driver_error, Errc::load_error, Errc::memory, Errc::bad_signature,
                            Errc::quarantined, Errc::power}) {
     world.device.exchange(world.sync, world.report(error));
-    const auto listed = must(world.devices.list()).front().troubled_slots;
+    const auto listed = must(world.devices.list({})).items.front().troubled_slots;
     REQUIRE(listed.size() == 1);
     CHECK(listed[0].slot == 0);
     CHECK(listed[0].error == static_cast<std::uint32_t>(error));
   }
   for (const Errc error : {Errc{}, Errc::no_driver}) {
     world.device.exchange(world.sync, world.report(error));
-    CHECK(must(world.devices.list()).front().troubled_slots.empty());
+    CHECK(must(world.devices.list({})).items.front().troubled_slots.empty());
   }
 }
 

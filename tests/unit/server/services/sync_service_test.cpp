@@ -134,6 +134,25 @@ TEST_CASE("a withdrawn package is not delivered, and whoever holds it is told to
   CHECK(answer.slots(0).avoid_digests(0) == text_of(world.published.digest));
 }
 
+TEST_CASE("A33 what is yanked is to be avoided also by who does not hold it yet") {
+  EnrolledWorld world;
+  must(world.publish({.version = "1.5.0", .release = 2}));
+  const auto other = must(world.publish({.version = "1.5.0", .release = 2, .abi = "6.3-x64"}));
+  const auto yank = [&](bool withdrawn) {
+    must(world.releases.set_withdrawn({test::hardware_id(), parse_version("1.5.0").value(), ""},
+                                      withdrawn, "test"));
+    auto request = world.device.request();
+    SyncingDevice::add_board(request);
+    return world.device.exchange(world.sync, request);
+  };
+  const auto answer = yank(true);
+  CHECK(answer.slots(0).package_digest() == text_of(world.published.digest));
+  // Not the variant that this motherboard could never run.
+  REQUIRE(answer.slots(0).avoid_digests_size() == 1);
+  CHECK(answer.slots(0).avoid_digests(0) != text_of(other.items[0].variant.digest));
+  CHECK(yank(false).slots(0).avoid_digests_size() == 0);
+}
+
 TEST_CASE(
     "A28 a request whose counter is not above the last changes nothing and is told the last") {
   EnrolledWorld world;

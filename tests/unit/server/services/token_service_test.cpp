@@ -46,7 +46,7 @@ TEST_CASE("a limited token is spent by what was done with it, not by what was re
   CHECK(world.tokens.spend(bearer).error().code == Errc::unauthorised);
   CHECK(world.tokens.authorise(made.text, Scopes::read).error().message ==
         "the token 'two' was good for 2 uses and is used up");
-  CHECK(must(world.tokens.list()).front().uses == 2);
+  CHECK(must(world.tokens.list({}, 100)).items.front().uses == 2);
 }
 
 TEST_CASE("A38 a token of one server is unknown to another") {
@@ -64,6 +64,21 @@ TEST_CASE("only tokens that enrol devices ask for approval") {
           .code == Errc::invalid_argument);
 }
 
+TEST_CASE("A38 a token that is limited to hardware IDs publishes, and does nothing else") {
+  ServerWorld world;
+  const auto reach = must(HardwareReach::make(std::vector<std::string>{"hat:Acme:*"}));
+  const auto made = must(
+      world.tokens.create({.name = "acme", .scopes = Scopes::publish, .hardware = reach}, "test"));
+  CHECK(must(world.tokens.authorise(made.text, Scopes::publish)).hardware == reach);
+  CHECK(must(world.tokens.show("acme")).hardware == reach);
+  Scopes both = Scopes::publish;
+  both.add(Scopes::operate);
+  for (const Scopes scopes : {Scopes(Scopes::admin), Scopes(Scopes::read), both})
+    CHECK(world.tokens.create({.name = "x", .scopes = scopes, .hardware = reach}, "test")
+              .error()
+              .code == Errc::invalid_argument);
+}
+
 TEST_CASE("the text of a token is stored nowhere") {
   ServerWorld world;
   const auto made = must(world.tokens.create({.name = "ci", .scopes = Scopes::publish}, "test"));
@@ -73,6 +88,59 @@ TEST_CASE("the text of a token is stored nowhere") {
     const std::string content{std::istreambuf_iterator<char>(in), {}};
     CHECK(content.find(made.text.substr(5)) == std::string::npos);
   }
+}
+
+namespace {
+
+// A disk that is full.
+class FullStore final : public Store {
+ public:
+  explicit FullStore(Store& store) : store_(store) {}
+  Result<void> write(const Write&, Durability) override {
+    ++writes;
+    return fail(Errc::io, "database or disk is full");
+  }
+  Result<void> read(const Read& f) override { return store_.read(f); }
+
+  int writes = 0;
+
+ private:
+  Store& store_;
+};
+
+}  // namespace
+
+TEST_CASE(
+    "a token authorises also while its use cannot be noted, which is not tried all the time") {
+  ServerWorld world;
+  const auto made = must(world.tokens.create({.name = "ci", .scopes = Scopes::read}, "test"));
+  FullStore full(*world.store);
+  TokenService tokens(full, world.clock);
+  CHECK_FALSE(must(tokens.authorise(made.text, Scopes::read)).trouble.empty());
+  for (int i = 0; i < 10; ++i)
+    CHECK(must(tokens.authorise(made.text, Scopes::read)).trouble.empty());
+  CHECK(full.writes == 1);
+  world.clock.now += 60;
+  CHECK(tokens.authorise(made.text, Scopes::read));
+  CHECK(full.writes == 2);
+}
+
+TEST_CASE("a token that is used up is recognised, and neither an expired nor a revoked one") {
+  ServerWorld world;
+  const auto made = must(world.tokens.create({.name = "once",
+                                              .scopes = Scopes::read,
+                                              .expires_unix_s = world.clock.now + 10,
+                                              .uses_max = 1},
+                                             "test"));
+  CHECK_FALSE(must(world.tokens.recognise(made.text, Scopes::read)).is_used_up);
+  must(world.tokens.spend(must(world.tokens.authorise(made.text, Scopes::read))));
+  CHECK(must(world.tokens.recognise(made.text, Scopes::read)).is_used_up);
+  CHECK(world.tokens.recognise(made.text, Scopes::admin).error().code == Errc::forbidden);
+  world.clock.now += 10;
+  CHECK(world.tokens.recognise(made.text, Scopes::read).error().code == Errc::unauthorised);
+  world.clock.now -= 10;
+  must(world.tokens.revoke("once", "test"));
+  CHECK(world.tokens.recognise(made.text, Scopes::read).error().code == Errc::unauthorised);
 }
 
 TEST_CASE("names of tokens are unique and plain") {

@@ -1,5 +1,6 @@
 import json
 import micropython
+import os
 import select
 import sys
 import time
@@ -20,6 +21,7 @@ the end of standard input, Ctrl-C, or for some seconds.
   --read NAME=METHOD    calls METHOD() of every running driver called NAME once a second and prints the result
   --json                JSON lines
   --for SECONDS         ends after so long, whatever standard input does
+  --help                prints this
 """
 
 
@@ -27,6 +29,10 @@ _WITH_VALUE = ("--bus", "--identity", "--cache", "--mux", "--address", "--width"
 
 
 class Usage(Exception):
+    pass
+
+
+class Refused(Exception):
     pass
 
 
@@ -56,13 +62,31 @@ def parse(args):
     return options
 
 
+def check_files(options):
+    """By name, which an OSError has not. A folder that is not there would look like a bus with no boards on it."""
+    named = [("--identity", "file")]
+    if not is_device(options["--bus"]):
+        named.append(("--bus", "folder"))
+    for name, what in named:
+        try:
+            os.stat(options[name])
+        except OSError:
+            raise Refused("{} {}: there is no such {}".format(name, options[name], what))
+
+
+def is_device(path):
+    return path.startswith("/dev/")
+
+
 def make_bus(options):
     """The bus and the address of its multiplexer, None if there is none."""
     path = options["--bus"]
-    is_device = path.startswith("/dev/")
-    mux = options.get("--mux", "none" if is_device else "0x70")
+    mux = options.get("--mux", "none" if is_device(path) else "0x70")
     mux = None if mux == "none" else int(mux, 0)
-    return mpyd.DevBus(path) if is_device else mpyd.DirBus(path, mux), mux
+    try:
+        return mpyd.DevBus(path) if is_device(path) else mpyd.DirBus(path, mux), mux
+    except OSError as e:
+        raise Refused("--bus {}: {}".format(path, e))
 
 
 def make_slots(options, mux):
@@ -166,11 +190,15 @@ class Runner:
 
 
 def main(args):
+    if "--help" in args or "-h" in args:
+        sys.stdout.write(_USAGE)
+        return 0
     try:
         options = parse(args)
+        check_files(options)
         seconds = float(options["--for"]) if "--for" in options else None
         runner = Runner(options)
-    except (Usage, ValueError, OSError) as e:
+    except (Usage, Refused, ValueError, OSError) as e:
         sys.stderr.write("mpyd: {}\n".format(e))
         if isinstance(e, Usage):
             sys.stderr.write(_USAGE)
