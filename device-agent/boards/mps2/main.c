@@ -7,7 +7,7 @@
 #include "shared/runtime/gchelper.h"
 #include "shared/runtime/pyexec.h"
 
-#define STACK_BYTES  (64 * 1024)
+#define STACK_BYTES  (64 * 1024)  // of what mps2.ld keeps for it
 #define HOST_HANDLES (32)
 
 static uint32_t gc_heap[MICROPY_HEAP_SIZE / sizeof(uint32_t)];
