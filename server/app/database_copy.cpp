@@ -29,11 +29,7 @@ void remove_all(const std::string& path) {
 
 // Closing any descriptor of a file drops SQLite's locks on it, so that it stays open to the end.
 bool is_locked(int fd, const std::string& path) {
-  struct stat opened {};
-  struct stat named {};
-  return ::flock(fd, LOCK_EX | LOCK_NB) == 0 && ::fstat(fd, &opened) == 0 &&
-         ::stat(path.c_str(), &named) == 0 && opened.st_dev == named.st_dev &&
-         opened.st_ino == named.st_ino;
+  return ::flock(fd, LOCK_EX | LOCK_NB) == 0 && is_still_named(fd, path);
 }
 
 // A daemon of another user must be able to remove what root left.

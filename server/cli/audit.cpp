@@ -1,4 +1,6 @@
 // mpyd audit: who did what.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <ctime>
 
@@ -57,6 +59,9 @@ Outcome<void> run_audit(const AuditOptions& options, const Output& out) {
   out.result(answer, format_list(rows,
                                  "no row of the log matches; mpyd audit without a filter "
                                  "shows what there is"));
+  if (options.after == 0 && events.size() == options.limit)
+    out.say(fmt::format("these are the newest {}; there may be older rows: --limit or --since",
+                        events.size()));
   out.say("head " + head);
   return {};
 }

@@ -1,4 +1,6 @@
 // mpyd backup, mpyd restore: a data directory into one file, and back.
+#include <fmt/format.h>
+
 #include <boost/json/array.hpp>
 
 #include "server/app/backup.hpp"
@@ -60,10 +62,9 @@ std::string consequences(const RestoreReport& report) {
 
 // Whoever holds one of them rules the restored server.
 std::string admin_tokens_text(const RestoreReport& report) {
-  std::string names;
-  for (const std::string& name : report.admin_tokens) names += (names.empty() ? "" : ", ") + name;
-  return std::to_string(report.admin_tokens.size()) +
-         (names.empty() ? std::string(" valid") : " valid: " + names);
+  const auto& names = report.admin_tokens;
+  return fmt::format("{} valid{}{}", names.size(), names.empty() ? "" : ": ",
+                     fmt::join(names, ", "));
 }
 
 // Of the backup, not of a key.

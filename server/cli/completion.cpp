@@ -24,9 +24,7 @@ std::string quoted(std::string_view text) {
 }
 
 std::string joined(const std::vector<std::string>& words) {
-  std::string out;
-  for (const std::string& word : words) out += (out.empty() ? "" : " ") + word;
-  return out;
+  return fmt::format("{}", fmt::join(words, " "));
 }
 
 // Options of the program itself may stand behind any command.

@@ -1,7 +1,7 @@
 #include "server/cli/help.hpp"
 
 #include <algorithm>
-#include <cctype>
+#include <boost/algorithm/string/case_conv.hpp>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -63,15 +63,9 @@ std::string bounds_of(const std::string& check) {
   return is_range(check) ? range_text(check) : std::string();
 }
 
-std::string upper(std::string text) {
-  std::ranges::transform(text, text.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
-  return text;
-}
-
 // As help writes it: --hardware-id, or FILE of an argument.
 std::string shown_name(const CLI::Option& option) {
-  return option.get_positional() ? upper(option.get_name(true)) : option.get_name();
+  return option.get_positional() ? boost::to_upper_copy(option.get_name(true)) : option.get_name();
 }
 
 class HelpFormatter final : public CLI::Formatter {
@@ -85,7 +79,7 @@ class HelpFormatter final : public CLI::Formatter {
   // An argument is called what people put in its place: ID, FILE.
   std::string make_option_name(const CLI::Option* option, bool is_positional) const override {
     const std::string name = CLI::Formatter::make_option_name(option, is_positional);
-    return is_positional ? upper(name) : name;
+    return is_positional ? boost::to_upper_copy(name) : name;
   }
 
   std::string make_option_opts(const CLI::Option* option) const override {

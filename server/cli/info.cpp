@@ -6,6 +6,7 @@
 #include "server/cli/policy_text.hpp"
 #include "server/cli/published.hpp"
 #include "server/cli/trust_view.hpp"
+#include "server/services/policy_json.hpp"
 
 namespace mpyd::server::cli {
 namespace {
@@ -70,7 +71,7 @@ Outcome<void> run_info(const InfoOptions& options, const Output& out) {
                      {"policy", nullptr},
                      {"policy_verified", verified},
                      {"releases", releases_json(driver)}};
-    if (entry != nullptr) row["policy"] = entry_json(*entry);
+    if (entry != nullptr) row["policy"] = policy_json(*entry);
     rows.push_back(std::move(row));
     MPYD_TRY_ASSIGN(const std::string releases, releases_text(driver));
     text += (text.empty() ? "" : "\n") +

@@ -1,5 +1,7 @@
 #include "server/cli/package_text.hpp"
 
+#include <fmt/format.h>
+
 #include "protocol/package/key_block.hpp"
 #include "server/cli/output.hpp"
 #include "server/util/encoding.hpp"
@@ -24,10 +26,8 @@ std::vector<std::string> recipients(Bytes key_block) {
   return out;
 }
 
-std::string joined(const std::vector<std::string>& words) {
-  std::string out;
-  for (const std::string& word : words) out += (out.empty() ? "" : ", ") + word;
-  return out.empty() ? "nobody" : out;
+std::string names(const std::vector<std::string>& keys) {
+  return keys.empty() ? "nobody" : fmt::format("{}", fmt::join(keys, ", "));
 }
 
 std::vector<std::string> signers(const PackageHead& head) {
@@ -50,7 +50,7 @@ json::array recipients_json(Bytes key_block) {
   return out;
 }
 
-std::string recipients_text(Bytes key_block) { return joined(recipients(key_block)); }
+std::string recipients_text(Bytes key_block) { return names(recipients(key_block)); }
 
 json::object package_json(const CheckedPackage& package, Bytes key_block) {
   const Manifest& m = package.head.manifest;
@@ -92,7 +92,7 @@ std::string package_text(const CheckedPackage& package, Bytes key_block) {
          std::to_string(package.head.package_bytes) + " bytes of package" + "\ncontent    " +
          (m.encryption == Encryption::none ? std::string("public, in clear")
                                            : "encrypted, sealed to " + recipients_text(key_block)) +
-         "\nsigned by  " + joined(signers(package.head)) + " (trust decides what that counts)" +
+         "\nsigned by  " + names(signers(package.head)) + " (trust decides what that counts)" +
          "\ncreated    " + format_time(m.created_unix_s) + "\n";
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "server/cli/policy_text.hpp"
+#include "server/services/policy_json.hpp"
 
 namespace mpyd::server::cli {
 namespace {
@@ -70,7 +71,7 @@ Outcome<void> apply_entry(const SigningOptions& options, const SigningBase& base
   MPYD_TRY(after.entries.put(entry));
   return apply_policy(
       options, base, after, shown,
-      {{"hardware_id", std::string(entry.hardware_id.view())}, {"entry", entry_json(entry)}}, out);
+      {{"hardware_id", std::string(entry.hardware_id.view())}, {"entry", policy_json(entry)}}, out);
 }
 
 }  // namespace mpyd::server::cli

@@ -1,22 +1,12 @@
 #include "server/cli/policy_text.hpp"
 
 #include <algorithm>
-#include <boost/json/array.hpp>
 #include <vector>
 
 #include "server/util/encoding.hpp"
 
 namespace mpyd::server::cli {
 namespace {
-
-namespace json = boost::json;
-
-template <class List>
-json::array hex_list(const List& values) {
-  json::array out;
-  for (const auto& value : values) out.emplace_back(to_hex(value.bytes()));
-  return out;
-}
 
 template <class List>
 void add_list(std::vector<std::string>& lines, std::string_view name, const List& values) {
@@ -41,30 +31,11 @@ std::vector<std::string> rules(const trust::PolicyEntry& entry) {
   return lines;
 }
 
-std::string_view mode_name(trust::ReleaseMode mode) {
-  return mode == trust::ReleaseMode::publisher ? "publisher" : "approved_only";
-}
-
 bool holds(const std::vector<std::string>& lines, const std::string& line) {
   return std::find(lines.begin(), lines.end(), line) != lines.end();
 }
 
 }  // namespace
-
-json::object entry_json(const trust::PolicyEntry& entry) {
-  return {{"hardware_id", std::string(entry.hardware_id.view())},
-          {"driver_name", std::string(entry.driver_name.view())},
-          {"publisher_keys", hex_list(entry.publisher_keys)},
-          {"threshold", entry.threshold},
-          {"floor_release", entry.floor_release},
-          {"mode", mode_name(entry.mode)},
-          {"approved_digests", hex_list(entry.approved_digests)},
-          {"revoked_digests", hex_list(entry.revoked_digests)},
-          {"pinned_digests", hex_list(entry.pinned_digests)},
-          {"eeprom_packages", entry.eeprom_packages},
-          {"unchecked_packages", entry.unchecked_packages},
-          {"board_refused", entry.board_refused}};
-}
 
 std::string entry_text(const trust::PolicyEntry& entry) {
   std::string out = std::string(entry.hardware_id.view()) + "\n";

@@ -1,14 +1,11 @@
-// Policy entries as people and programs read them.
+// Policy entries as people read them.
 #pragma once
 
-#include <boost/json/object.hpp>
 #include <string>
 
 #include "protocol/trust/documents.hpp"
 
 namespace mpyd::server::cli {
-
-boost::json::object entry_json(const trust::PolicyEntry& entry);
 
 // The hardware ID, then one indented line per rule.
 std::string entry_text(const trust::PolicyEntry& entry);

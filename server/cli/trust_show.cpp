@@ -5,6 +5,7 @@
 #include "server/cli/head_signing.hpp"
 #include "server/cli/policy_text.hpp"
 #include "server/cli/trust_view.hpp"
+#include "server/services/policy_json.hpp"
 #include "server/util/encoding.hpp"
 
 namespace mpyd::server::cli {
@@ -45,7 +46,7 @@ json::object view_json(const TrustView& view) {
                    {"revoked_keys", revoked_json(view.head->revoked_keys)}};
   json::array entries;
   for (std::size_t i = 0; i < view.entries.size(); ++i)
-    entries.emplace_back(entry_json(view.entries.entry(i)));
+    entries.emplace_back(policy_json(view.entries.entry(i)));
   out["entries"] = std::move(entries);
   return out;
 }

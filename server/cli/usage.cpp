@@ -1,6 +1,9 @@
 #include "server/cli/usage.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <boost/algorithm/string/case_conv.hpp>
 #include <regex>
 
 #include "server/cli/nearest.hpp"
@@ -30,12 +33,6 @@ const CLI::App* find_command(const CLI::App& app, const std::string& name) {
 std::vector<std::string> names_of(const std::vector<const CLI::App*>& commands) {
   std::vector<std::string> out;
   for (const CLI::App* command : commands) out.push_back(command->get_name());
-  return out;
-}
-
-std::string joined(const std::vector<std::string>& words) {
-  std::string out;
-  for (const std::string& word : words) out += (out.empty() ? "" : ", ") + word;
   return out;
 }
 
@@ -98,20 +95,14 @@ std::string advice_for(const std::string& message) {
   return {};
 }
 
-std::string upper(std::string text) {
-  std::ranges::transform(text, text.begin(), [](char c) {
-    return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-  });
-  return text;
-}
-
 // An argument is called as help calls it: FILE is required.
 std::string with_arguments_named(const std::string& message) {
   const std::size_t end = message.find_first_of(": ");
   if (message.starts_with('-') || end == std::string::npos) return message;
   const std::string rest = message.substr(end);
-  return rest.starts_with(':') || rest.starts_with(" is ") ? upper(message.substr(0, end)) + rest
-                                                           : message;
+  return rest.starts_with(':') || rest.starts_with(" is ")
+             ? boost::to_upper_copy(message.substr(0, end)) + rest
+             : message;
 }
 
 // {a,b} of a validator is read as a, b.
@@ -173,9 +164,9 @@ Failure usage_failure(const CLI::App& app, const std::vector<std::string>& words
     }
   }
   if (place.app->get_require_subcommand_min() > 0)
-    return usage_error(
-        place.path + " needs a command: " + joined(names_of(commands_of(*place.app))),
-        place.path + " --help says what each does");
+    return usage_error(fmt::format("{} needs a command: {}", place.path,
+                                   fmt::join(names_of(commands_of(*place.app)), ", ")),
+                       place.path + " --help says what each does");
   return parse_failure(place.path, error.what());
 }
 

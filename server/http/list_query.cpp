@@ -1,5 +1,7 @@
 #include "server/http/list_query.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
@@ -68,12 +70,6 @@ Result<std::uint64_t> to_number(std::string_view text) {
   return out;
 }
 
-std::string joined(std::span<const std::string_view> orders) {
-  std::string out;
-  for (const std::string_view order : orders) out += (out.empty() ? "" : ", ") + std::string(order);
-  return out;
-}
-
 }  // namespace
 
 Result<ListQuery> ListQuery::read(const Request& request,
@@ -90,7 +86,8 @@ Result<ListQuery> ListQuery::read(const Request& request,
   std::string_view sort = orders.empty() ? std::string_view() : orders.front();
   if (const auto asked = request.asked("sort")) {
     if (std::ranges::find(orders, *asked) == orders.end())
-      return fail(Errc::invalid_argument, "sort must be one of " + joined(orders));
+      return fail(Errc::invalid_argument,
+                  fmt::format("sort must be one of {}", fmt::join(orders, ", ")));
     sort = *asked;
   }
   out.is_descending_ = sort.starts_with('-');

@@ -36,9 +36,9 @@ class RouteMetrics {
   static constexpr std::array<std::uint64_t, 10> kBounds_us = {
       250, 1'000, 2'500, 10'000, 25'000, 100'000, 250'000, 1'000'000, 2'500'000, 10'000'000};
   // What http/ answers with; the last place counts all others.
-  static constexpr std::array<unsigned, 22> kStatuses = {200, 201, 204, 206, 304, 400, 401, 403,
-                                                         404, 405, 408, 409, 412, 413, 415, 416,
-                                                         422, 429, 431, 500, 501, 503};
+  static constexpr std::array<unsigned, 21> kStatuses = {200, 201, 204, 206, 304, 400, 401,
+                                                         403, 404, 405, 409, 412, 413, 415,
+                                                         416, 422, 429, 431, 500, 501, 503};
 
   std::string labels() const;
 

@@ -97,14 +97,13 @@ Response too_much_at_once(const ByteLease& held, const RequestHead& head) {
                           head);
 }
 
-// What went wrong while a request came in; no answer if nobody waits for one.
+// What went wrong while a request came in; no answer if nobody waits for one, or if the request
+// came too slowly: then the stream has closed its socket.
 std::optional<Response> answer_to(const error_code& ec, const RequestHead& head) {
   if (ec == bhttp::error::header_limit || ec == bhttp::error::buffer_overflow)
     return problem_response(431, Errc::limit, "the request's header is too large", head);
   if (ec == bhttp::error::body_limit)
     return problem_response(413, Errc::limit, "the body is larger than this takes", head);
-  if (ec == beast::error::timeout)
-    return problem_response(408, Errc::timeout, "the request came too slowly", head);
   if (ec == bhttp::error::end_of_stream || ec == bhttp::error::partial_message) return std::nullopt;
   if (ec.category() == make_error_code(bhttp::error::bad_method).category())
     return problem_response(400, Errc::malformed, "not HTTP: " + ec.message(), head);

@@ -240,17 +240,20 @@ Result<void> check_directory(const std::string& path, mode_t mode) {
   return {};
 }
 
+bool is_still_named(int fd, const std::string& path) {
+  struct stat opened {};
+  struct stat named {};
+  return ::fstat(fd, &opened) == 0 && ::stat(path.c_str(), &named) == 0 &&
+         opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+}
+
 Result<FileLock> FileLock::acquire(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) return fail(errno_error("cannot open the lock file", path));
   FileLock lock(fd);
   if (::flock(fd, LOCK_EX | LOCK_NB) == 0) {
     // Whoever had it may have removed it on leaving, and another one made it anew.
-    struct stat opened {};
-    struct stat named {};
-    if (::fstat(fd, &opened) == 0 && ::stat(path.c_str(), &named) == 0 &&
-        opened.st_dev == named.st_dev && opened.st_ino == named.st_ino)
-      return lock;
+    if (is_still_named(fd, path)) return lock;
     return fail(Errc::conflict, path + " was removed by another process just now");
   }
   if (errno == EWOULDBLOCK) return fail(Errc::conflict, path + " is locked by another process");

@@ -83,6 +83,10 @@ Result<void> check_directory(const std::string& path, mode_t mode);
 // "cannot open /x: No such file or directory"
 Error errno_error(std::string_view what, const std::string& path);
 
+// Whether `path` still names the file that `fd` has open: another process may have removed or
+// replaced it.
+bool is_still_named(int fd, const std::string& path);
+
 // An advisory lock on a file, held until destruction or the end of the process.
 class FileLock {
  public:

@@ -2,6 +2,7 @@
 #include "server/http/handlers/handlers.hpp"
 #include "server/http/json_response.hpp"
 #include "server/http/list_query.hpp"
+#include "server/services/policy_json.hpp"
 #include "server/util/encoding.hpp"
 
 namespace mpyd::server::http::handlers {
@@ -10,33 +11,6 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t kSearchTextMax = 96;
-
-template <class List>
-json::array hex_list(const List& values) {
-  json::array out;
-  for (const auto& value : values) out.emplace_back(to_hex(value.bytes()));
-  return out;
-}
-
-std::string_view mode_name(trust::ReleaseMode mode) {
-  return mode == trust::ReleaseMode::publisher ? "publisher" : "approved_only";
-}
-
-// The names are those of mpyd trust show --json.
-json::object policy_json(const trust::PolicyEntry& entry) {
-  return {{"hardware_id", entry.hardware_id.view()},
-          {"driver_name", entry.driver_name.view()},
-          {"publisher_keys", hex_list(entry.publisher_keys)},
-          {"threshold", entry.threshold},
-          {"floor_release", entry.floor_release},
-          {"mode", mode_name(entry.mode)},
-          {"approved_digests", hex_list(entry.approved_digests)},
-          {"revoked_digests", hex_list(entry.revoked_digests)},
-          {"pinned_digests", hex_list(entry.pinned_digests)},
-          {"eeprom_packages", entry.eeprom_packages},
-          {"unchecked_packages", entry.unchecked_packages},
-          {"board_refused", entry.board_refused}};
-}
 
 json::object driver_json(const CatalogService::Driver& driver) {
   json::object out{{"hardware_id", driver.hardware_id.view()},

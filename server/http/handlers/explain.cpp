@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <limits>
 
 #include "server/http/handlers/clones.hpp"
@@ -92,22 +94,31 @@ json::array reported_json(const Question& question) {
   return out;
 }
 
+// thermo 1.0.0, release 1; or its digest, if no such package is published here.
+std::string running_text(const AdminApi& api, const Digest& digest) {
+  const auto release = api.catalog.package(digest);
+  if (!release) return "the package " + to_hex(digest.bytes()) + ", which was not published here";
+  return fmt::format("{} {}, release {}", release->driver_name.view(), release->version.view(),
+                     release->release);
+}
+
 // What the motherboard made of the choice, as far as it has told.
-std::string outcome_of(const DeviceSlot& slot, const std::optional<Resolution::Chosen>& chosen) {
+std::string outcome_of(const AdminApi& api, const DeviceSlot& slot,
+                       const std::optional<Resolution::Chosen>& chosen) {
   const std::string start = "slot " + std::to_string(slot.slot) + " last reported: ";
   if (slot.error != 0)
     return start + std::string(slot_state_name(slot.state)) + ", " +
            std::string(describe(static_cast<Errc>(slot.error))) +
            (chosen ? "; the motherboard refused, whatever the server chose" : "");
   if (slot.loaded_digest.is_zero()) return start + std::string(slot_state_name(slot.state));
-  if (!chosen) return start + "it still runs a package that it gets no more";
-  return start + (slot.loaded_digest == chosen->variant.digest
-                      ? "it runs this package"
-                      : "it runs another package; its next sync changes that");
+  if (chosen && slot.loaded_digest == chosen->variant.digest) return start + "it runs this package";
+  return start + "it still runs " + running_text(api, slot.loaded_digest) +
+         (chosen ? "; its next sync changes that" : "; it gets that no more");
 }
 
 // The whole answer for people, a sentence each.
-json::array sentences_of(const Question& question, const Resolution& resolution) {
+json::array sentences_of(const AdminApi& api, const Question& question,
+                         const Resolution& resolution) {
   json::array out;
   out.emplace_back(resolution.message);
   if (resolution.chosen && !resolution.chosen->deprecated.empty())
@@ -122,7 +133,7 @@ json::array sentences_of(const Question& question, const Resolution& resolution)
     out.emplace_back("packages that are yanked are avoided, also by motherboards that hold them: " +
                      std::to_string(resolution.withdrawn_fitting.size()));
   for (const DeviceSlot& slot : question.slots)
-    out.emplace_back(outcome_of(slot, resolution.chosen));
+    out.emplace_back(outcome_of(api, slot, resolution.chosen));
   if (question.device && question.slots.empty())
     out.emplace_back("the motherboard reports no such board now");
   return out;
@@ -144,7 +155,7 @@ Result<Response> explain(const AdminApi& api, Request& request) {
   const Resolution& resolution = explanation.resolution;
   json::object body{{"chosen", nullptr},
                     {"message", resolution.message},
-                    {"sentences", sentences_of(question, resolution)},
+                    {"sentences", sentences_of(api, question, resolution)},
                     {"pinned_release", nullptr},
                     {"reported", reported_json(question)},
                     {"rejected", std::move(rejected)}};

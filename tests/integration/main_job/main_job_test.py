@@ -177,6 +177,22 @@ class MainJob(unittest.TestCase):
         self.release("deprecate", "1.0.0", "--undo")
         self.assertNotIn("deprecated", self.server.admin("release", "list").stdout)
 
+    def test_explain_tells_what_a_motherboard_still_runs(self):
+        self.publish_thermo()
+        board = self.motherboard(sync_interval_ms=60000)
+        board.plug(0, self.image, sensor_mdeg=21500)
+        board.wait_event("loaded", slot=0)
+
+        def said():
+            return self.server.admin("explain", "--device", "motherboard 1", "--hardware-id", live.HARDWARE_ID).stdout
+
+        live.wait_for("the report", lambda: "it runs this package" in said())
+        self.publish_thermo("1.1.0")
+        self.assertIn("it still runs thermo 1.0.0, release 1; its next sync changes that", said())
+        self.release("yank", "1.0.0")
+        self.release("yank", "1.1.0")
+        self.assertIn("it still runs thermo 1.0.0, release 1; it gets that no more", said())
+
     # --- damage and strangers ---
 
     def test_A02_a_bit_flipped_on_the_way_is_refused_before_the_loader_and_a_clean_copy_loads(self):

@@ -184,8 +184,7 @@ class Protocol(DaemonCase):
         slow.send(b"GET /healthz HT")
         started = time.monotonic()
         self.assertEqual(self.request("GET", "/readyz").status, 200)
-        answer = slow.receive()
-        self.assertTrue(answer is None or answer.status == 408)
+        self.assertIsNone(slow.receive())
         self.assertLess(time.monotonic() - started, 15)
 
     def test_a41_many_idle_connections_do_no_harm(self):
