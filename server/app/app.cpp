@@ -135,20 +135,6 @@ Result<void> check_exposure(const ServeConfig& config) {
                   "--tls-key, or --behind-proxy CIDR");
 }
 
-Result<FileLock> lock_data(const std::string& data_dir) {
-  if (::access(database_path(data_dir).c_str(), F_OK) != 0)
-    return fail(Errc::not_found, data_dir +
-                                     " is not a data directory; make one: mpyd init --data " +
-                                     data_dir + " --keys DIR2, or unpack a backup: mpyd restore");
-  MPYD_TRY(check_directory(data_dir, 0700));
-  auto lock = FileLock::acquire(lock_path(data_dir));
-  if (!lock && lock.error().code == Errc::conflict)
-    return fail(Errc::conflict, "another mpyd runs on " + data_dir + "; " +
-                                    serve_info_path(data_dir) +
-                                    " says where; end it first, or name another --data");
-  return lock;
-}
-
 Result<void> start_log(const ServeConfig& config) {
   if (config.log_format != "text" && config.log_format != "json")
     return fail(Errc::invalid_argument, "the log's format is text or json");

@@ -1,7 +1,9 @@
-// Names inside a data directory.
+// A data directory: the names in it, and whose it is at the moment.
 #pragma once
 
 #include <string>
+
+#include "server/util/file.hpp"
 
 namespace mpyd::server {
 
@@ -13,5 +15,9 @@ std::string serve_info_path(const std::string& data_dir);
 // When the last backup was made; mpyd backup writes it, /metrics tells it.
 std::string last_backup_path(const std::string& data_dir);
 std::string lock_path(const std::string& data_dir);
+
+// For who changes what is in it. Errors: not_found (no data directory), forbidden (open to others),
+// conflict (another mpyd runs on it), io.
+Result<FileLock> lock_data(const std::string& data_dir);
 
 }  // namespace mpyd::server

@@ -122,8 +122,10 @@ Result<void> examine_backup(const std::string& database, const std::string& key_
 
 DataFacts examine_data(const std::string& data_dir) {
   DataFacts out;
-  if (const auto read = read_database(database_path(data_dir), out); !read)
+  if (const auto read = read_database(database_path(data_dir), out); !read) {
     out.damage = read.error().message;
+    out.is_newer = read.error().code == Errc::unsupported;
+  }
   out.server_key = read_key(server_key_path(data_dir), out.key_error, &out.key_open_to_others);
   std::string ignored;
   out.next_server_key = read_key(next_server_key_path(data_dir), ignored);

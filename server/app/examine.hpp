@@ -16,6 +16,7 @@ namespace mpyd::server {
 struct DataFacts {
   // Why the database cannot be read, or what PRAGMA quick_check found; empty: it is sound.
   std::string damage;
+  bool is_newer = false;          // that is why: a newer mpyd wrote it
   std::vector<ByteVector> roots;  // signed, from version 1
   std::optional<ByteVector> head;
   std::uint64_t newest_event_unix_s = 0;  // of the audit log

@@ -95,7 +95,9 @@ Outcome<std::string> read_token(const ServerOptions& options) {
   if (options.token_file.empty()) {
     const char* token = std::getenv("MPYD_TOKEN");
     if (token != nullptr && *token != '\0') return std::string(token);
-    return failure(Errc::unauthorised, "no token was given");
+    return failure(Errc::unauthorised, "no token was given",
+                   "mpyd login keeps one in a profile; or give --token-file FILE, or set "
+                   "MPYD_TOKEN_FILE or MPYD_TOKEN");
   }
   MPYD_TRY_ASSIGN(const ByteVector file, read_file_or_pipe(options.token_file, kTokenBytesMax));
   const std::string_view text = as_text(file);

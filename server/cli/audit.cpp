@@ -15,6 +15,17 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t kDetailValueMax = 40;  // digests and lists are for programs: --json
+constexpr std::size_t kChangesMax = 160;
+
+// hat:Acme:0001(floor_release): what of which policy entry changed.
+std::string entries_text(const json::object& entries) {
+  std::string text;
+  for (const auto& entry : entries) {
+    text += (text.empty() ? "" : ",") + std::string(entry.key());
+    text += '(' + joined_texts(entries, entry.key()) + ')';
+  }
+  return text;
+}
 
 // error=driver_error slot=0: what the row says beyond who, what and on what.
 std::string detail_text(const json::object& event) {
@@ -22,8 +33,11 @@ std::string detail_text(const json::object& event) {
   if (detail == nullptr || !detail->is_object()) return "-";
   std::string text;
   for (const auto& field : detail->get_object()) {
-    std::string value = shown(detail->get_object(), field.key());
-    if (value.size() > kDetailValueMax) value = value.substr(0, 12) + "...";
+    const bool is_changes = field.value().is_object();
+    std::string value = is_changes ? entries_text(field.value().get_object())
+                                   : shown(detail->get_object(), field.key());
+    if (value.size() > (is_changes ? kChangesMax : kDetailValueMax))
+      value = value.substr(0, is_changes ? kChangesMax : 12) + "...";
     text += (text.empty() ? "" : " ") + std::string(field.key()) + "=" + value;
   }
   return text.empty() ? "-" : text;

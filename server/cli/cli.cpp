@@ -29,7 +29,7 @@ class Program {
     // Only what says so is also a key of configuration files (server/cli/settings.hpp).
     app_.option_defaults()->configurable(false);
     app_.add_flag("--json", json_, "Print the result as one line of JSON");
-    app_.add_flag("--quiet", quiet_, "Say only what went wrong, on standard error");
+    app_.add_flag("--quiet", quiet_, "Say nothing but results and what went wrong");
     app_.add_option("--profile", profile_, "Profile of client.toml to use; none: without any")
         ->envname("MPYD_PROFILE")
         ->type_name("NAME");
@@ -406,12 +406,25 @@ void Program::add_trust_commands() {
       ->type_name("KEY")
       ->allow_extra_args(false)
       ->required();
-  app->add_option("--threshold", delegate->threshold, "Publisher keys that must sign a release")
-      ->capture_default_str();
-  app->add_option("--floor", delegate->floor, "Lowest release number a device may load");
-  app->add_flag("--no-eeprom", delegate->no_eeprom, "Never load packages from a board's EEPROM");
-  app->add_flag("--unchecked-packages", delegate->unchecked_packages,
-                "Also deliver packages that this server cannot open and look into");
+  app->add_option("--threshold", delegate->threshold,
+                  "Publisher keys that must sign a release; 1, or as it was");
+  app->add_option("--floor", delegate->floor,
+                  "Lowest release number a device may load; 0, or as it was");
+  const auto yes_or_no = [app](const std::string& yes, const std::string& what,
+                               const std::string& no, const std::string& what_not,
+                               std::optional<bool>& out) {
+    CLI::Option* const allow = app->add_flag_callback(
+        yes, [&out] { out = true; }, what);
+    app->add_flag_callback(
+           no, [&out] { out = false; }, what_not)
+        ->excludes(allow);
+  };
+  yes_or_no("--eeprom", "Load packages from a board's EEPROM, too; so it is at first",
+            "--no-eeprom", "Never load packages from a board's EEPROM", delegate->eeprom_packages);
+  yes_or_no("--unchecked-packages",
+            "Also deliver packages that this server cannot open and look into",
+            "--checked-packages", "Deliver none of those; so it is at first",
+            delegate->unchecked_packages);
   add_signing_options(app, delegate->signing);
   add_policy_commands(trust);
   add_rotation_commands(trust);
@@ -650,6 +663,21 @@ void Program::add_token_commands() {
   add_server_options(app, revoke->server);
   app->add_option("name", revoke->name, "Its name, from mpyd token list")
       ->type_name("NAME")
+      ->required();
+
+  auto rescue = std::make_shared<TokenRescueOptions>();
+  app = command(token, "rescue", "Make an admin token where the server is stopped and none is left",
+                "mpyd token rescue --data /var/lib/mpyd --out rescue.token", rescue,
+                run_token_rescue);
+  app->add_option("--data", rescue->data_dir, "Data directory")
+      ->type_name("DIR")
+      ->envname("MPYD_DATA")
+      ->required();
+  app->add_option("--name", rescue->name, "What the token is called in the audit log")
+      ->type_name("NAME")
+      ->capture_default_str();
+  app->add_option("--out", rescue->out_file, "The file for it, new and of mode 0600")
+      ->type_name("FILE")
       ->required();
 }
 
@@ -1135,7 +1163,10 @@ void Program::add_profile_commands() {
   // Where the new token comes from; not the one that the profile has.
   app->get_option("--token-file")
       ->configurable(false)
-      ->description("File with the token; without it MPYD_TOKEN, or a line of standard input");
+      ->envname("")
+      ->description(
+          "File with the token; without it a line of standard input, then MPYD_TOKEN_FILE or "
+          "MPYD_TOKEN");
 
   command(&app_, "logout", "Forget the token of a profile", "mpyd logout --profile work",
           std::make_shared<NoOptions>(),
@@ -1259,6 +1290,7 @@ int Program::run(int argc, const char* const* argv) {
   const Output out(json_, quiet_);
   Outcome<void> done = configure();
   if (done) done = command_(out);
+  if (done) done = out.finish();
   if (done) return 0;
   if (!done.error().told) out.report(done.error());
   return exit_code(done.error().error.code);

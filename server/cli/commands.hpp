@@ -56,10 +56,11 @@ struct TrustDelegateOptions {
   std::string hardware_id;
   std::string driver_name;
   std::vector<std::string> publishers;  // .pub files or hex
-  std::uint32_t threshold = 1;
-  std::optional<std::uint32_t> floor;  // absent: as it was, or 0
-  bool no_eeprom = false;
-  bool unchecked_packages = false;
+  // What is absent stays as it was, or is as help says.
+  std::optional<std::uint32_t> threshold;
+  std::optional<std::uint32_t> floor;
+  std::optional<bool> eeprom_packages;
+  std::optional<bool> unchecked_packages;
 };
 Outcome<void> run_trust_delegate(const TrustDelegateOptions& options, const Output& out);
 
@@ -186,6 +187,13 @@ struct TokenRevokeOptions {
   std::string name;
 };
 Outcome<void> run_token_revoke(const TokenRevokeOptions& options, const Output& out);
+
+struct TokenRescueOptions {
+  std::string data_dir;
+  std::string name = "rescue";
+  std::string out_file;
+};
+Outcome<void> run_token_rescue(const TokenRescueOptions& options, const Output& out);
 
 // What pack and publish say of a driver.
 struct DriverOptions {

@@ -45,16 +45,17 @@ Outcome<std::optional<ConfigFile>> load_server_config(CLI::App& serve, const std
 
 Outcome<Profile> choose_profile(CLI::App& root, const std::string& named) {
   Profile chosen;
+  if (named == kNoConfig) return chosen;
   const auto path = client_config_path();
   if (path) {
     MPYD_TRY_ASSIGN(chosen.file, load_config(*path));
-  } else if (!named.empty() && named != kNoConfig) {
+  } else if (!named.empty()) {
     return fail(path.error());
   }
   if (chosen.file) MPYD_TRY(check_client_config(root, *chosen.file));
   const ConfigValue* const by_default = chosen.file ? chosen.file->root.find("default") : nullptr;
   if (!named.empty())
-    chosen.name = named == kNoConfig ? std::string() : named;
+    chosen.name = named;
   else if (by_default != nullptr)
     chosen.name = by_default->texts.front();
   const ConfigTable* const profiles =

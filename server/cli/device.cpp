@@ -145,8 +145,9 @@ Outcome<void> run_device_replace(const DeviceReplaceOptions& options, const Outp
   MPYD_TRY_ASSIGN(const std::string next, find_device(client, options.successor));
   MPYD_TRY_ASSIGN(const json::object answer,
                   client.post(path_of(old) + "/replace", {{"by", next}}));
-  out.result(answer, next + " is " + shown(answer, "name") + " now; the key of " + old +
-                         " counts for nothing any more");
+  const std::string name = shown(answer, "name");
+  out.result(answer, next + " took the place of " + old + (name.empty() ? "" : ", as " + name) +
+                         "; the key of " + old + " counts for nothing any more");
   return {};
 }
 

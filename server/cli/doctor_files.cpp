@@ -138,7 +138,8 @@ void check_offline_keys(const std::string& data_dir, Examination& out) {
     out.findings.push_back(
         {severity, "offline-key-beside-server",
          secret.path + ", " + described(secret) + ", lies " + where,
-         "whoever breaks into the server signs with it: then only new motherboards help",
+         "whoever breaks into the server signs with it; root replaces a targets key (mpyd trust "
+         "rotate targets), but nothing replaces a threshold of root keys",
          "move it to a medium that is not always plugged in: mv " + secret.path +
              "* /media/safe/"});
   };

@@ -176,8 +176,9 @@ Documents check_data(const std::string& data_dir, Examination& out) {
   const std::string database = database_path(data_dir);
   if (!facts.damage.empty())
     out.fail("database-damaged", database + ": " + facts.damage,
-             "what is stored may be lost or wrong",
-             "stop the server and restore a backup; then mpyd doctor again");
+             "nothing here can be relied on as long as that is so",
+             facts.is_newer ? "install the newer mpyd that made it"
+                            : "stop the server and restore a backup; then mpyd doctor again");
   if (facts.newest_event_unix_s > out.now_unix_s + 300)
     out.fail("database-from-the-future",
              "the newest event in the database is of " + format_time(facts.newest_event_unix_s),

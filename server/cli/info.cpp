@@ -33,6 +33,7 @@ std::string revisions_text(const json::object& release) {
 }
 
 Outcome<std::string> releases_text(const PublishedDriver& driver) {
+  if (driver.releases.empty()) return std::string("  nothing is published yet\n");
   std::vector<std::vector<std::string>> rows = {{"VERSION", "RELEASE", "PUBLISHED", "REVISIONS",
                                                  "ABI", "BYTES", "CONTENT", "STATE", "PACKAGE"}};
   for (const json::object& release : driver.releases) {
@@ -53,13 +54,40 @@ json::array releases_json(const PublishedDriver& driver) {
   return out;
 }
 
+// Of those that policy names, and of which nothing is published yet.
+std::vector<PublishedDriver> delegated(const EntrySet& policy, const PublishedName& name) {
+  std::vector<PublishedDriver> out;
+  for (std::size_t i = 0; i < policy.size(); ++i) {
+    const trust::PolicyEntry& entry = policy.entry(i);
+    if (name.what() == entry.hardware_id.view() || name.what() == entry.driver_name.view())
+      out.push_back({.hardware_id = std::string(entry.hardware_id.view()),
+                     .driver_name = std::string(entry.driver_name.view()),
+                     .releases = {}});
+  }
+  return out;
+}
+
+Outcome<std::vector<PublishedDriver>> published_or_delegated(
+    Outcome<std::vector<PublishedDriver>> published, const EntrySet& policy,
+    const PublishedName& name) {
+  if (published) return published;
+  std::vector<PublishedDriver> out = delegated(policy, name);
+  if (out.empty()) return published;
+  return out;
+}
+
 }  // namespace
 
 Outcome<void> run_info(const InfoOptions& options, const Output& out) {
   MPYD_TRY_ASSIGN(const PublishedName name, parse_published_name(options.name));
   MPYD_TRY_ASSIGN(const AdminClient client, AdminClient::open(options.server));
-  MPYD_TRY_ASSIGN(const std::vector<PublishedDriver> drivers, find_published(client, name));
+  auto published = find_published(client, name);
+  const bool may_be_delegated =
+      name.version.empty() && !published && published.error().error.code == Errc::not_found;
+  if (!published && !may_be_delegated) return fail(std::move(published).error());
   MPYD_TRY_ASSIGN(const EntrySet policy, policy_of(client, options.root_file));
+  MPYD_TRY_ASSIGN(const std::vector<PublishedDriver> drivers,
+                  published_or_delegated(std::move(published), policy, name));
   const bool verified = !options.root_file.empty();
   json::array rows;
   std::string text;

@@ -184,6 +184,7 @@ Outcome<void> run_init(const InitOptions& options, const Output& out) {
           "\nadmin token       " + token_file + "   (secret)" + "\nroot fingerprint  " +
           report.root_fingerprint + "\n";
   out.result(answer, text);
+  out.say("next: mpyd serve --data " + options.data_dir + ", and what is offline to a safe place");
   return {};
 }
 

@@ -1,5 +1,6 @@
 // mpyd login, logout and whoami: profiles, and the tokens that lie beside them.
 #include <unistd.h>
+#include <array>
 #include <cerrno>
 #include <filesystem>
 
@@ -16,13 +17,33 @@ namespace {
 
 namespace json = boost::json;
 
-// Of the file that was named, of MPYD_TOKEN, or typed or piped in.
+constexpr std::array<const char*, 2> kTokenVariables = {"MPYD_TOKEN_FILE", "MPYD_TOKEN"};
+
+// Which of the variables gives a token; empty: none.
+std::string_view token_variable() {
+  for (const char* const name : kTokenVariables)
+    if (const char* const value = std::getenv(name); value != nullptr && *value != '\0')
+      return name;
+  return {};
+}
+
+Outcome<std::string> token_from_variable(ServerOptions options) {
+  if (const char* const file = std::getenv(kTokenVariables[0]); file != nullptr)
+    options.token_file = file;
+  return read_token(options);
+}
+
+// Of the file that was named; piped in; of a variable; typed. Variables are set for other commands,
+// too: what is handed to this one counts before them.
 Outcome<std::string> token_to_keep(const ServerOptions& options) {
-  const char* const variable = std::getenv("MPYD_TOKEN");
-  if (!options.token_file.empty() || (variable != nullptr && *variable != '\0'))
-    return read_token(options);
-  MPYD_TRY_ASSIGN(const LockedBytes line, ask_secret("token: ", "token"));
-  const std::string_view text = as_text(line.span());
+  if (!options.token_file.empty()) return read_token(options);
+  const bool has_variable = !token_variable().empty();
+  if (has_variable && ::isatty(STDIN_FILENO) != 0) return token_from_variable(options);
+  const auto line = ask_secret("token: ", "token");
+  const bool is_given = line && !line->span().empty();
+  if (!is_given && has_variable) return token_from_variable(options);
+  if (!line) return fail(Failure(line.error()));
+  const std::string_view text = as_text(line->span());
   return std::string(text.substr(0, text.find_first_of(" \t")));
 }
 
@@ -114,6 +135,8 @@ Outcome<void> run_logout(const std::string& profile, const Output& out) {
     return fail(Failure(errno_error("cannot remove", token_file)));
   if (!is_ours) out.say("left alone, since mpyd login did not make it: " + named->texts.front());
   out.say("the server still knows the token: mpyd token revoke NAME takes it back");
+  if (const std::string_view variable = token_variable(); !variable.empty())
+    out.say(std::string(variable) + " still gives commands a token");
   out.result({{"profile", profile}, {"file", config}},
              "logged out of profile " + profile + " in " + config);
   return {};

@@ -27,6 +27,13 @@ void Output::result(const boost::json::object& json, std::string_view text) cons
   std::cout.flush();
 }
 
+Outcome<void> Output::finish() const {
+  if (std::cout.flush()) return {};
+  return failure(Errc::io, "cannot write the result to standard output",
+                 "what was to be done is done, but not all of what it tells arrived: look where "
+                 "standard output goes, for space and for who reads it");
+}
+
 void Output::say(std::string_view line) const {
   if (!is_quiet_) std::cerr << printable(line) << '\n';
 }

@@ -19,6 +19,8 @@ class Output {
   void result(const boost::json::object& json, std::string_view text) const;
   // Talk, for people: to stderr, one line; not under --quiet.
   void say(std::string_view line) const;
+  // After the command: whether its result arrived. Errors: io.
+  Outcome<void> finish() const;
   // error: ... / hint: ..., to stderr; under --json also one object on stdout.
   void report(const Failure& failed) const;
 

@@ -47,8 +47,9 @@ Outcome<void> apply_policy(const SigningOptions& options, const SigningBase& bas
     out.result(answer, "nothing to sign: it is in force already");
     return {};
   }
-  out.say(shown + std::to_string(after.entries.size()) + " policy entries in all, Merkle root " +
-          std::string(format_digest(after.entries.merkle_root()).view()));
+  const std::size_t count = after.entries.size();
+  out.say(shown + std::to_string(count) + (count == 1 ? " policy entry" : " policy entries") +
+          " in all, Merkle root " + std::string(format_digest(after.entries.merkle_root()).view()));
   MPYD_TRY(out.confirm("Sign this?", options.yes, kNotSigned));
   MPYD_TRY_ASSIGN(const SignedHead head, sign_and_deliver(options, base, after));
   answer["version"] = head.version;

@@ -65,15 +65,31 @@ json::object match_question(const Manifest& shared, const DriverFiles& files, bo
   return question;
 }
 
+// A server cannot take a driver's numbers away by naming one near their end: beyond this a person
+// names the number. No driver has had so many releases.
+constexpr std::uint64_t kServersReleaseMax = 1'000'000;
+
+Outcome<std::uint64_t> servers_number(const json::object& answer, std::string_view name,
+                                      std::uint32_t wanted) {
+  MPYD_TRY_ASSIGN(const std::uint64_t number, number_field(answer, name));
+  if (wanted != 0 || number <= kServersReleaseMax) return number;
+  return failure(Errc::limit,
+                 "the server says that release " + std::to_string(number) +
+                     " is published; nothing was signed",
+                 "look whether that is so: mpyd release list; then name the number yourself: "
+                 "--release N");
+}
+
 // The number of a new release: the one wanted, or the next that motherboards do not refuse.
 Outcome<std::uint32_t> choose_release(const json::object& answer, std::uint32_t wanted,
                                       std::uint32_t floor) {
-  MPYD_TRY_ASSIGN(const std::uint64_t highest, number_field(answer, "highest_release"));
+  MPYD_TRY_ASSIGN(const std::uint64_t highest, servers_number(answer, "highest_release", wanted));
   if (is_absent(answer, "existing_release")) {
-    if (highest >= 0xffffffff) return failure(Errc::limit, "there is no release number left");
+    if (wanted == 0 && highest >= 0xffffffff)
+      return failure(Errc::limit, "there is no release number left");
     return wanted != 0 ? wanted : std::max(static_cast<std::uint32_t>(highest) + 1, floor);
   }
-  MPYD_TRY_ASSIGN(const std::uint64_t existing, number_field(answer, "existing_release"));
+  MPYD_TRY_ASSIGN(const std::uint64_t existing, servers_number(answer, "existing_release", wanted));
   if (wanted != 0 && wanted != existing)
     return failure(Errc::conflict, "this version was published as release " +
                                        std::to_string(existing) + ", not " +
@@ -322,6 +338,28 @@ Failure with_policy_advice(Failure failed, const PublishOptions& options, const 
   return failed;
 }
 
+// What was published well, and yet reaches no motherboard.
+void say_what_policy_keeps_back(const TrustView& trust, const Plan& plan, const Output& out) {
+  const trust::PolicyEntry* const entry = trust.entries.find(plan.shared.hardware_id);
+  if (entry == nullptr) return;
+  const std::string of = " --hardware-id " + std::string(entry->hardware_id.view());
+  for (const Row& row : plan.rows) {
+    const auto is_named = [&](const auto& digests) {
+      return std::ranges::any_of(
+          digests, [&](const Digest& digest) { return text_of(digest) == row.digest; });
+    };
+    if (row.digest.empty()) continue;
+    if (entry->mode == trust::ReleaseMode::approved_only && !is_named(entry->approved_digests))
+      out.say("no motherboard gets " + row.abi +
+              " yet: the operator approves each package: mpyd trust approve" + of + " --digest " +
+              row.digest);
+    else if (!entry->pinned_digests.empty() && !is_named(entry->pinned_digests))
+      out.say("no motherboard gets " + row.abi +
+              ": policy pins this board to other packages: mpyd trust pin" + of +
+              " --none ends that");
+  }
+}
+
 }  // namespace
 
 Outcome<void> run_publish(const PublishOptions& options, const Output& out) {
@@ -351,6 +389,7 @@ Outcome<void> run_publish(const PublishOptions& options, const Output& out) {
         if (row.status == "new" && shown(package, "digest") == row.digest)
           row.status = shown(package, "status") == "exists" ? kStoredAlready : "stored";
   }
+  say_what_policy_keeps_back(trust, plan, out);
   if (!plan.deprecated.empty())
     out.say("version " + std::string(plan.shared.version.view()) +
             " is deprecated: " + plan.deprecated);

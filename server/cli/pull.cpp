@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <boost/json/array.hpp>
+#include <ctime>
 #include <filesystem>
 #include <variant>
 
@@ -103,6 +104,7 @@ Outcome<void> run_pull(const PullOptions& options, const Output& out) {
   MPYD_TRY_ASSIGN(const ByteVector pinned, load_root(options.root_file));
   MPYD_TRY_ASSIGN(const AdminClient client, AdminClient::open(options.server));
   MPYD_TRY_ASSIGN(const TrustView trust, fetch_trust(client, pinned));
+  MPYD_TRY(require_unexpired(trust, static_cast<std::uint64_t>(std::time(nullptr))));
   MPYD_TRY_ASSIGN(const std::vector<Wanted> wanted, find_wanted(client, options, out));
   std::error_code ec;
   std::filesystem::create_directories(options.out_dir, ec);

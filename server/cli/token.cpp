@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "protocol/crypto.hpp"
+#include "server/app/rescue_token.hpp"
 #include "server/cli/commands.hpp"
 #include "server/cli/json_fields.hpp"
 #include "server/cli/token_request.hpp"
@@ -20,11 +21,27 @@ std::string uses_text(const json::object& token) {
 
 }  // namespace
 
+namespace {
+
+// A secret into a file of its owner's. Wipes it. `lost` is what to do if it cannot be written.
+Outcome<void> write_token(const std::string& file, std::string token, const std::string& lost) {
+  token += '\n';
+  const auto written = create_file(file, as_bytes(std::string_view(token)), 0600);
+  crypto::wipe(std::as_writable_bytes(std::span(token)));
+  if (!written) return failure(written.error().code, written.error().message, lost);
+  return {};
+}
+
+Outcome<void> require_new(const std::string& file) {
+  if (file.empty() || ::access(file.c_str(), F_OK) != 0) return {};
+  return failure(Errc::conflict, file + " exists already", "nothing was made; name another file");
+}
+
+}  // namespace
+
 Outcome<void> run_token_create(const TokenCreateOptions& options, const Output& out) {
   MPYD_TRY_ASSIGN(const AdminClient client, AdminClient::open(options.server));
-  if (!options.out_file.empty() && ::access(options.out_file.c_str(), F_OK) == 0)
-    return failure(Errc::conflict, options.out_file + " exists already",
-                   "nothing was made; name another file");
+  MPYD_TRY(require_new(options.out_file));
   MPYD_TRY_ASSIGN(json::object answer, request_token(client, options));
   MPYD_TRY_ASSIGN(std::string token, text_field(answer, "token"));
   if (options.out_file.empty()) {
@@ -32,12 +49,8 @@ Outcome<void> run_token_create(const TokenCreateOptions& options, const Output& 
     out.result(answer, token);
     return {};
   }
-  token += '\n';
-  const auto written = create_file(options.out_file, as_bytes(std::string_view(token)), 0600);
-  crypto::wipe(std::as_writable_bytes(std::span(token)));
-  if (!written)
-    return failure(written.error().code, written.error().message,
-                   "nobody has the token that was made: mpyd token revoke " + options.name);
+  MPYD_TRY(write_token(options.out_file, std::move(token),
+                       "nobody has the token that was made: mpyd token revoke " + options.name));
   answer.erase("token");
   answer["file"] = options.out_file;
   out.result(answer, "wrote " + options.out_file + ": the token " + options.name +
@@ -71,6 +84,19 @@ Outcome<void> run_token_revoke(const TokenRevokeOptions& options, const Output& 
                   client.remove("/v1/admin/tokens/" + path_segment(options.name)));
   answer["name"] = options.name;
   out.result(answer, "revoked " + options.name);
+  return {};
+}
+
+Outcome<void> run_token_rescue(const TokenRescueOptions& options, const Output& out) {
+  MPYD_TRY(require_new(options.out_file));
+  MPYD_TRY_ASSIGN(std::string token, make_rescue_token(options.data_dir, options.name));
+  MPYD_TRY(
+      write_token(options.out_file, std::move(token),
+                  "nobody has the token that was made; once mpyd serve runs: mpyd token revoke " +
+                      options.name));
+  out.result({{"name", options.name}, {"file", options.out_file}},
+             "wrote " + options.out_file + ": the token " + options.name +
+                 ", with the scope admin; start mpyd serve again");
   return {};
 }
 

@@ -24,18 +24,37 @@ Outcome<trust::PolicyEntry> make_entry(const TrustDelegateOptions& options,
       return failure(Errc::limit, "a hardware ID has at most " + std::to_string(kPublisherKeysMax) +
                                       " publisher keys");
   }
-  if (options.threshold == 0 || options.threshold > entry.publisher_keys.size())
-    return failure(Errc::invalid_argument, "--threshold is between 1 and the number of publishers");
-  entry.threshold = options.threshold;
+  entry.threshold = options.threshold.value_or(before == nullptr ? 1 : before->threshold);
+  if (entry.threshold == 0 || entry.threshold > entry.publisher_keys.size())
+    return failure(Errc::invalid_argument,
+                   "of " + std::to_string(entry.publisher_keys.size()) + " publishers " +
+                       std::to_string(entry.threshold) + " cannot sign",
+                   options.threshold
+                       ? "--threshold is between 1 and the number of publishers"
+                       : "so many had to sign until now; name as many publishers, or say "
+                         "--threshold");
   if (options.floor && *options.floor < entry.floor_release)
     return failure(Errc::rollback,
                    "the floor is release " + std::to_string(entry.floor_release) +
                        " already; it never goes down",
                    "only a new epoch, signed by root, starts floors anew");
   if (options.floor) entry.floor_release = *options.floor;
-  entry.eeprom_packages = !options.no_eeprom;
-  entry.unchecked_packages = options.unchecked_packages;
+  entry.eeprom_packages =
+      options.eeprom_packages.value_or(before == nullptr || before->eeprom_packages);
+  entry.unchecked_packages =
+      options.unchecked_packages.value_or(before != nullptr && before->unchecked_packages);
   return entry;
+}
+
+// What is published under a key is not signed again by itself.
+void warn_of_dropped(const trust::PolicyEntry* before, const trust::PolicyEntry& after,
+                     const Output& out) {
+  if (before == nullptr) return;
+  for (const SigningKey& key : before->publisher_keys)
+    if (std::ranges::find(after.publisher_keys, key) == after.publisher_keys.end())
+      out.say("WARNING: " + to_hex(key.bytes()) +
+              " is no publisher of it any more: motherboards stop loading what only that key "
+              "signed. Name both, publish anew, and drop the old one then.");
 }
 
 }  // namespace
@@ -50,6 +69,7 @@ Outcome<void> run_trust_delegate(const TrustDelegateOptions& options, const Outp
     if (std::ranges::find(revoked, key) != revoked.end())
       return failure(Errc::revoked, "the publisher key " + to_hex(key.bytes()) + " was revoked",
                      "make a new one: mpyd keygen --role publisher");
+  warn_of_dropped(before, entry, out);
   return apply_entry(options.signing, base, entry, out);
 }
 

@@ -70,7 +70,7 @@ Outcome<void> run_trust_rotate_server(const RotateServerOptions& options, const 
   return apply_root(options.signing, base, next, {{"server_key", hex}},
                     "server key   " + hex +
                         "\nWho packs off line needs the new root: mpyd trust export --newest-root "
-                        "FILE\n",
+                        "FILE\nNo older backup holds the new key: mpyd backup\n",
                     out);
 }
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "server/cli/json_fields.hpp"
+#include "server/cli/output.hpp"
 #include "server/util/encoding.hpp"
 #include "server/util/file.hpp"
 
@@ -91,6 +92,16 @@ Outcome<TrustView> fetch_trust(const AdminClient& client, const ByteVector& pinn
   MPYD_TRY_ASSIGN(TrustFile documents, fetch_trust_file(client));
   return explain_as(verify_trust(std::move(documents), pinned_root),
                     "the server's trust documents");
+}
+
+Outcome<void> require_unexpired(const TrustView& view, std::uint64_t now_unix_s) {
+  if (!view.head || view.head->expires_unix_s == 0 || view.head->expires_unix_s > now_unix_s)
+    return {};
+  return failure(Errc::expired,
+                 "the policy expired at " + format_time(view.head->expires_unix_s) +
+                     "; motherboards take nothing under it any more",
+                 "the operator signs it anew (mpyd trust renew); if that was done, this server "
+                 "holds it back, or this machine's clock is wrong");
 }
 
 Outcome<TrustFile> load_base_file(const std::string& path, const ByteVector& pinned_root) {

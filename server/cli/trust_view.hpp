@@ -48,6 +48,9 @@ Outcome<TrustFile> load_base_file(const std::string& path, const ByteVector& pin
 // A root document from a file. Errors: not_found, io, limit, and those of verify_first_root.
 Outcome<ByteVector> load_root(const std::string& file);
 
+// For what a motherboard would not take any more. Errors: expired (the head in force).
+Outcome<void> require_unexpired(const TrustView& view, std::uint64_t now_unix_s);
+
 // Refuses a server that says it has another key than the root in force certifies.
 // Errors: those of the admin API; untrusted.
 Outcome<void> require_certified_server(const AdminClient& client, const trust::Root& root);

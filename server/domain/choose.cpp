@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "protocol/trust/verify.hpp"
-
 namespace mpyd::server {
 namespace {
 
@@ -55,9 +53,8 @@ std::optional<Rejection> judge(const Candidate& candidate, const Board& board,
   if (variant.withdrawn) return Rejection{candidate, Errc::revoked, "the operator withdrew it"};
   if (trust == nullptr) return std::nullopt;
   if (const auto accepted = (*trust)(release, variant); !accepted)
-    return Rejection{
-        candidate, accepted.error(),
-        "motherboards would refuse it: " + std::string(trust::describe_refusal(accepted.error()))};
+    return Rejection{candidate, accepted.error().code,
+                     "motherboards would refuse it: " + accepted.error().message};
   return std::nullopt;
 }
 

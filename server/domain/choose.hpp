@@ -8,12 +8,13 @@
 #include <vector>
 
 #include "server/domain/release.hpp"
+#include "server/util/error.hpp"
 
 namespace mpyd::server {
 
 // What trust says of a package (policy entry, signatures, floor, pins ...). Asked only of packages
 // that fit otherwise and are not older than the one chosen, because it may cost signatures.
-using TrustCheck = std::function<mpyd::Result<void>(const Release&, const Variant&)>;
+using TrustCheck = std::function<Result<void>(const Release&, const Variant&)>;
 
 struct Candidate {
   const Release* release = nullptr;  // into the releases given to choose()

@@ -143,6 +143,17 @@ Result<TokenService::Bearer> authorise(const AdminApi& api, const Route<AdminApi
   return bearer;
 }
 
+// Whose token was refused, for the log: one that asks for what it may not is worth a look.
+std::string refused_name(const DeviceApi&, const RequestHead&) { return {}; }
+std::string refused_name(const AdminApi& api, const RequestHead& head) {
+  const std::string_view token = bearer_token(head.authorization);
+  return token.empty() ? std::string() : api.tokens.name_of(token);
+}
+
+std::string actor_of(const std::string& token_name) {
+  return token_name.empty() ? std::string() : "token:" + token_name;
+}
+
 // What a body must be; empty: whatever it says. Bodies of the admin API that are nothing of their
 // own are JSON, which short requests by hand need not say.
 std::string_view wanted_type(const Route<DeviceApi>& route, const RequestHead&) {
@@ -245,8 +256,9 @@ class RoutedApplication final : public Application {
   Plan plan_of(const Route<Api>& route, const RequestHead& head,
                std::vector<std::string> params) const {
     auto bearer = authorise(api_, route, head);
-    if (!bearer) return {.refusal = refuse(bearer.error(), head)};
-    std::string actor = bearer->name.empty() ? std::string() : "token:" + bearer->name;
+    if (!bearer)
+      return {.refusal = refuse(bearer.error(), head), .actor = actor_of(refused_name(api_, head))};
+    std::string actor = actor_of(bearer->name);
     const std::string_view type = wanted_type(route, head);
     if (!type.empty() && head.content_type != type)
       return {.refusal = problem_response(415, Errc::invalid_argument,

@@ -148,19 +148,21 @@ Result<Device> DeviceService::replace(std::string_view id, std::string_view succ
     MPYD_TRY_ASSIGN(Device old, load_device(tx.devices(), id));
     MPYD_TRY_ASSIGN(next, load_device(tx.devices(), successor));
     if (next.is_out()) return fail(out_for_good(next));
+    // One that never had a name leaves the other its own.
+    const std::string& name = old.name.empty() ? next.name : old.name;
     if (old.state == DeviceState::replaced) {
-      if (next.name == old.name && next.state == DeviceState::enrolled) return {};
+      if (next.name == name && next.state == DeviceState::enrolled) return {};
       return fail(Errc::conflict, "another device took the place of " + old.id + " before");
     }
     old.state = DeviceState::replaced;
     next.state = DeviceState::enrolled;
-    next.name = old.name;
+    next.name = name;
     MPYD_TRY(tx.devices().update(old));
     MPYD_TRY(tx.devices().update(next));
     MPYD_TRY(tx.devices().move_pins(old.id, next.id));
     const std::uint64_t now = clock_.now_unix_s();
     const auto detail = [&](const char* role, const std::string& other) {
-      return boost::json::serialize(boost::json::object{{role, other}, {"name", old.name}});
+      return boost::json::serialize(boost::json::object{{role, other}, {"name", next.name}});
     };
     MPYD_TRY(tx.audit().append({now, actor, "device-replaced", old.id, detail("by", next.id)}));
     return tx.audit().append({now, actor, "device-take-over", next.id, detail("from", old.id)});

@@ -1,5 +1,7 @@
 #include "server/services/resolve_service.hpp"
 
+#include <algorithm>
+
 #include "protocol/package/package.hpp"
 #include "protocol/trust/verify.hpp"
 #include "server/util/encoding.hpp"
@@ -22,21 +24,60 @@ std::string question_of(const Board& board) {
   return out;
 }
 
-// Whether motherboards would accept a package, by the function they use themselves.
-mpyd::Result<void> check_trust(const Snapshot& snapshot, const TrustView& view, const Board& board,
-                               const Variant& variant, trust::PackageOrigin origin) {
-  const trust::PolicyEntry* entry = view.entries().find(board.hardware_id);
-  if (entry == nullptr || !view.head()) return mpyd::fail(Errc::untrusted);
-  if (variant.unchecked && !entry->unchecked_packages) return mpyd::fail(Errc::policy);
+// What of the policy entry forbids a package, and the operator's way to allow it.
+std::string policy_text(const trust::PolicyEntry& entry, const Variant& variant,
+                        trust::PackageOrigin origin) {
+  const auto names = [&](const auto& digests) {
+    return std::ranges::find(digests, variant.digest) != digests.end();
+  };
+  if (variant.unchecked && !entry.unchecked_packages)
+    return "nobody here saw what is in it, and the policy entry takes no such packages: mpyd trust "
+           "delegate --unchecked-packages allows them";
+  if (origin == trust::PackageOrigin::eeprom && !entry.eeprom_packages)
+    return "the policy entry takes no packages from EEPROMs: mpyd trust delegate --eeprom allows "
+           "them";
+  if (entry.mode == trust::ReleaseMode::approved_only && !names(entry.approved_digests))
+    return "the policy entry takes approved packages only, and nobody approved it: mpyd trust "
+           "approve --digest does";
+  return "the policy entry pins this board to other packages: mpyd trust pin --none ends that";
+}
+
+// The same for all that motherboards find wrong.
+std::string refusal_text(Errc code, const trust::PolicyEntry& entry, const Variant& variant,
+                         trust::PackageOrigin origin) {
+  if (code == Errc::policy) return policy_text(entry, variant, origin);
+  if (code == Errc::revoked &&
+      std::ranges::find(entry.revoked_digests, variant.digest) != entry.revoked_digests.end())
+    return "the policy entry revokes it";
+  return std::string(trust::describe_refusal(code));
+}
+
+// Whether motherboards would accept a package, by the functions they use themselves.
+mpyd::Result<void> verify_trust(const Snapshot& snapshot, const TrustView& view,
+                                const trust::PolicyEntry& entry, const Board& board,
+                                const Variant& variant, trust::PackageOrigin origin) {
+  if (variant.unchecked && !entry.unchecked_packages) return mpyd::fail(Errc::policy);
   const auto stored = snapshot.packages().find_head(variant.digest);
   if (!stored) return mpyd::fail(stored.error().code);
   if (!*stored) return mpyd::fail(Errc::not_found);
   MPYD_TRY_ASSIGN(const PackageHead head, parse_package_head((*stored)->bytes));
   std::vector<std::byte> scratch(trust::kScratchBytes);
   const auto& revoked = view.head()->revoked_keys;
-  MPYD_TRY(trust::verify_release(head, *entry, {revoked.begin(), revoked.size()}, board.hardware_id,
+  MPYD_TRY(trust::verify_release(head, entry, {revoked.begin(), revoked.size()}, board.hardware_id,
                                  board.revision, origin, scratch));
-  return trust::verify_digest_policy(variant.digest, *entry);
+  return trust::verify_digest_policy(variant.digest, entry);
+}
+
+// Errors: those of the two verifications, in words for people.
+Result<void> check_trust(const Snapshot& snapshot, const TrustView& view, const Board& board,
+                         const Variant& variant, trust::PackageOrigin origin) {
+  const trust::PolicyEntry* entry = view.entries().find(board.hardware_id);
+  if (entry == nullptr || !view.head())
+    return fail(Errc::untrusted, std::string(trust::describe_refusal(Errc::untrusted)));
+  const auto accepted = verify_trust(snapshot, view, *entry, board, variant, origin);
+  if (!accepted)
+    return fail(accepted.error(), refusal_text(accepted.error(), *entry, variant, origin));
+  return {};
 }
 
 Resolution resolution_of(const Choice& choice, const std::vector<Release>& releases,
@@ -62,7 +103,8 @@ void explain_by_policy(const TrustView& view, const Board& board, Resolution& re
   const trust::PolicyEntry* entry = view.entries().find(board.hardware_id);
   if (entry == nullptr) {
     resolution.code = Errc::untrusted;
-    resolution.message = "no policy entry names " + std::string(board.hardware_id.view());
+    resolution.message = "no policy entry names " + std::string(board.hardware_id.view()) +
+                         "; mpyd trust delegate makes one";
   } else if (entry->board_refused) {
     resolution.code = Errc::policy;
     resolution.message = "the operator refuses this board";

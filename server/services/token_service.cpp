@@ -111,11 +111,48 @@ Result<Token> TokenService::show(std::string_view name) const {
   return *std::move(token);
 }
 
+namespace {
+
+// With it, tokens are made: without one, only whoever has the data directory makes another.
+bool rules(const Token& token, std::uint64_t now_unix_s) {
+  return token.scopes.allows(Scopes::admin) && token.usable(now_unix_s);
+}
+
+Result<bool> another_rules(const TokenStore& tokens, std::string_view name,
+                           std::uint64_t now_unix_s) {
+  constexpr std::size_t kTokensAtOnce = 100;
+  std::string after;
+  while (true) {
+    MPYD_TRY_ASSIGN(const auto rows, tokens.list(after, kTokensAtOnce));
+    for (const Token& token : rows)
+      if (token.name != name && rules(token, now_unix_s)) return true;
+    if (rows.size() < kTokensAtOnce) return false;
+    after = rows.back().name;
+  }
+}
+
+}  // namespace
+
 Result<void> TokenService::revoke(std::string_view name, const std::string& actor) {
+  const std::uint64_t now = clock_.now_unix_s();
   return store_.write([&](Transaction& tx) -> Result<void> {
+    MPYD_TRY_ASSIGN(const auto token, tx.tokens().find_named(name));
+    if (token && rules(*token, now)) {
+      MPYD_TRY_ASSIGN(const bool is_safe, another_rules(tx.tokens(), name, now));
+      if (!is_safe)
+        return fail(Errc::conflict, "'" + std::string(name) +
+                                        "' is the last token with the scope admin; make another "
+                                        "one first");
+    }
     MPYD_TRY(tx.tokens().remove(name));
-    return tx.audit().append({clock_.now_unix_s(), actor, "token-revoke", std::string(name)});
+    return tx.audit().append({now, actor, "token-revoke", std::string(name)});
   });
+}
+
+std::string TokenService::name_of(std::string_view text) const {
+  const Digest hash = hash_token(text);
+  const auto found = store_.get([&](const Snapshot& s) { return find_token(s.tokens(), hash); });
+  return found && *found ? (*found)->name : std::string();
 }
 
 Result<TokenService::Bearer> TokenService::authorise(std::string_view text, Scopes::Scope needed) {

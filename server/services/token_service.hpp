@@ -45,8 +45,9 @@ class TokenService {
   Result<Created> create(const Request& request, const std::string& actor);
   // Sorted by name, those after `after`.
   Result<Page<Token>> list(std::string_view after, std::size_t count_max) const;
-  Result<Token> show(std::string_view name) const;                       // not_found
-  Result<void> revoke(std::string_view name, const std::string& actor);  // not_found
+  Result<Token> show(std::string_view name) const;  // not_found
+  // Errors: not_found, conflict (nobody could rule the server any more).
+  Result<void> revoke(std::string_view name, const std::string& actor);
 
   struct Bearer {
     std::string name;
@@ -62,6 +63,8 @@ class TokenService {
   // Also where the token is used up: it may ask again for what it was used for.
   // Errors: unauthorised (no such token, expired), forbidden.
   Result<Bearer> recognise(std::string_view text, Scopes::Scope needed);
+  // Whose it is, for the log, also of one that may not; empty: nobody's.
+  std::string name_of(std::string_view text) const;
   // Takes one use of a limited token, just before what it is for; nothing for others.
   // Errors: unauthorised (used up, or gone, meanwhile).
   Result<void> spend(const Bearer& bearer);

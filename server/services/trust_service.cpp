@@ -1,8 +1,11 @@
 #include "server/services/trust_service.hpp"
 
+#include <algorithm>
 #include <boost/json.hpp>
 
 #include "protocol/trust/verify.hpp"
+#include "server/services/policy_json.hpp"
+#include "server/util/encoding.hpp"
 
 namespace mpyd::server {
 namespace {
@@ -94,10 +97,64 @@ Result<void> TrustService::load() {
   return {};
 }
 
+std::optional<std::uint64_t> TrustService::expired_unix_s() const {
+  const auto& head = view()->head();
+  if (!head || head->expires_unix_s == 0 || head->expires_unix_s > clock_.now_unix_s())
+    return std::nullopt;
+  return head->expires_unix_s;
+}
+
 std::shared_ptr<const TrustView> TrustService::view() const {
   const std::scoped_lock lock(view_mutex_);
   return view_;
 }
+
+namespace {
+
+constexpr std::size_t kAuditedEntriesMax = 32;
+
+// The names of the fields that differ.
+boost::json::array fields_changed(const trust::PolicyEntry* before,
+                                  const trust::PolicyEntry& after) {
+  if (before == nullptr) return {"new"};
+  const boost::json::object old = policy_json(*before);
+  boost::json::array out;
+  for (const auto& field : policy_json(after))
+    if (old.at(field.key()) != field.value()) out.emplace_back(field.key());
+  return out;
+}
+
+// What a head changes, for the audit log: hardware IDs, and which fields of their entries.
+std::string changes_text(const TrustView& before, const TrustView& after) {
+  boost::json::object changed;
+  std::size_t more = 0;
+  const auto note = [&](const HardwareId& id, boost::json::array what) {
+    if (changed.size() < kAuditedEntriesMax)
+      changed[id.view()] = std::move(what);
+    else
+      ++more;
+  };
+  for (std::size_t i = 0; i < after.entries().size(); ++i) {
+    const trust::PolicyEntry& entry = after.entries().entry(i);
+    boost::json::array what = fields_changed(before.entries().find(entry.hardware_id), entry);
+    if (!what.empty()) note(entry.hardware_id, std::move(what));
+  }
+  for (std::size_t i = 0; i < before.entries().size(); ++i) {
+    const HardwareId& id = before.entries().entry(i).hardware_id;
+    if (after.entries().find(id) == nullptr) note(id, {"removed"});
+  }
+  boost::json::object detail{{"entries", after.entries().size()}, {"changed", std::move(changed)}};
+  if (more != 0) detail["changed_more"] = more;
+  boost::json::array revoked;
+  for (const SigningKey& key : after.head()->revoked_keys)
+    if (!before.head() ||
+        std::ranges::find(before.head()->revoked_keys, key) == before.head()->revoked_keys.end())
+      revoked.emplace_back(to_hex(key.bytes()));
+  if (!revoked.empty()) detail["revoked_keys"] = std::move(revoked);
+  return boost::json::serialize(detail);
+}
+
+}  // namespace
 
 Result<TrustService::Accepted> TrustService::replace_targets(Bytes signed_head,
                                                              std::vector<ByteVector> entries,
@@ -123,7 +180,7 @@ Result<TrustService::Accepted> TrustService::replace_targets(Bytes signed_head,
     return tx.audit().append(
         {now, actor, "targets",
          "epoch " + std::to_string(head.epoch) + " version " + std::to_string(head.version),
-         boost::json::serialize(boost::json::object{{"entries", rows.size()}})});
+         changes_text(*old, *fresh)});
   });
   MPYD_TRY(written);
   const std::scoped_lock lock(view_mutex_);

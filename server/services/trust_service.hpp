@@ -63,6 +63,10 @@ class TrustService {
   // Never null after load().
   std::shared_ptr<const TrustView> view() const;
 
+  // When the head in force expired; none: it has not. Motherboards that know the time take nothing
+  // under an expired one.
+  std::optional<std::uint64_t> expired_unix_s() const;
+
   struct Accepted {
     std::uint32_t epoch = 0;
     std::uint32_t version = 0;

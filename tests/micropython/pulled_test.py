@@ -61,7 +61,7 @@ class Motherboard(motherboard.Motherboard):
         self.faulty = FaultyBus(self.bus)
         return self.faulty
 
-    def poll_for(self, done, what, limit_ms=10000):
+    def poll_for(self, done, what, limit_ms=60000):
         end = time.ticks_add(time.ticks_ms(), limit_ms)
         while not done():
             assert time.ticks_diff(end, time.ticks_ms()) > 0, (what, [str(e) for e in self.events[-8:]])

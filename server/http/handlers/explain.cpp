@@ -1,3 +1,4 @@
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <limits>
@@ -121,6 +122,12 @@ json::array sentences_of(const AdminApi& api, const Question& question,
                          const Resolution& resolution) {
   json::array out;
   out.emplace_back(resolution.message);
+  if (const auto expired = api.trust.expired_unix_s())
+    out.emplace_back(
+        fmt::format("the policy expired at {:%Y-%m-%d %H:%M} UTC: motherboards that "
+                    "know the time refuse every driver until mpyd trust renew signs "
+                    "it anew",
+                    fmt::gmtime(static_cast<std::time_t>(*expired))));
   if (resolution.chosen && !resolution.chosen->deprecated.empty())
     out.emplace_back("this release is deprecated: " + resolution.chosen->deprecated);
   if (resolution.chosen && resolution.chosen->variant.unchecked)

@@ -16,7 +16,7 @@ ELSEWHERE = ("/var/lib/mpyd", "/media/usb", "https://drivers.example:8781", "192
 NOT_RUN = {"mpyd eeprom read", "mpyd eeprom write", "mpyd eeprom verify", "mpyd serve"}
 # The story: what makes a thing comes before what uses it. A name behind a colon is a step of Examples, before the example.
 STORY = """
-init doctor backup restore:a_backup_is_here
+init token.rescue doctor backup restore:a_backup_is_here
 keygen trust.delegate trust.show token.create token.list token.revoke trust.fleet-key trust.rotate.fleet
 pack:drivers_are_built publish inspect search diff:a_second_release info pull eeprom.build:a_folder_for_images eeprom.identify
 release.list release.yank release.unyank release.deprecate

@@ -78,6 +78,26 @@ class Login(ProfileTest):
         self.login()
         self.assertEqual(self.whoami()["profile"], "work")
 
+    def test_what_is_handed_to_a_login_counts_before_variables(self):
+        handed = self.token("handed-over", "--scope", "read")
+        self.env["MPYD_TOKEN_FILE"] = str(self.server.token_file)
+        self.login("--server", self.server.url, token=handed)
+        self.env["MPYD_TOKEN_FILE"] = ""
+        self.assertEqual(self.whoami()["token"]["name"], "handed-over")
+        # Nothing is handed over: the variable's. And once logged out, it still gives one.
+        self.env["MPYD_TOKEN_FILE"] = str(self.server.token_file)
+        self.login("--server", self.server.url, token="\n")
+        self.env["MPYD_TOKEN_FILE"] = ""
+        self.assertEqual(self.whoami()["token"]["name"], "admin")
+        done = self.run_ok("logout", env=dict(self.env, MPYD_TOKEN="x"))
+        self.assertIn("MPYD_TOKEN still gives commands a token", done.stderr)
+
+    def test_without_a_profile_the_file_of_profiles_is_not_read(self):
+        self.config.parent.mkdir(parents=True)
+        self.config.write_text("token = 1\n")
+        self.run_fails(support.USAGE, "config", "show", env=self.env)
+        self.run_ok("--profile", "none", "config", "show", env=self.env)
+
     def test_what_the_server_does_not_know_is_not_kept(self):
         done = self.login("--server", self.server.url, token="mpyd_made-up", check=False)
         self.assertEqual(done.returncode, support.NOT_AUTHORISED)

@@ -80,6 +80,14 @@ class Published(CliTest):
         self.assertNotIn("--root", text.stderr)
         self.assertTrue(self.admin_json("info", HARDWARE_ID, "--root", self.server.root)["drivers"][0]["policy_verified"])
 
+    def test_who_may_publish_what_nobody_published_yet_is_told(self):
+        self.server.delegate("hat:Acme:0001", "relays")
+        for name in ("hat:Acme:0001", "relays"):
+            (one,) = self.admin_json("info", name)["drivers"]
+            self.assertEqual((one["driver_name"], one["releases"], len(one["policy"]["publisher_keys"])), ("relays", [], 1))
+        self.assertIn("nothing is published yet", self.server.admin("info", "relays").stdout)
+        self.admin_fails(NOT_FOUND, "info", "relays@1.0.0")
+
     def test_info_under_another_root_is_refused(self):
         other = self.other_server()
         self.admin_fails(VERIFICATION, "info", "thermo", "--root", other.root, saying="another root")
@@ -168,7 +176,9 @@ class Published(CliTest):
         class Proxy(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
                 ask = http.client.HTTPConnection("127.0.0.1", target, timeout=20)
-                ask.request("GET", self.path, headers={"Authorization": self.headers["Authorization"]})
+                sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                kept = {name: self.headers[name] for name in ("Authorization", "Content-Type") if name in self.headers}
+                ask.request(self.command, self.path, sent or None, kept)
                 answer = ask.getresponse()
                 headers = {"Content-Type": answer.headers["Content-Type"]}
                 body = lie(self.path, answer.read(), headers)
@@ -178,6 +188,8 @@ class Published(CliTest):
                 self.end_headers()
                 self.wfile.write(body)
                 ask.close()
+
+            do_POST = do_GET
 
             def log_message(self, *args):
                 pass
@@ -226,6 +238,16 @@ class Published(CliTest):
         for lie in (empty, same):
             with self.subTest(lie.__name__):
                 self.run_fails(VERIFICATION, "info", "thermo", *self.liar(lie), token_file=self.server.token_file, saying="leads nowhere")
+
+    def test_a_server_cannot_use_up_the_numbers_of_a_drivers_releases(self):
+        publish = ("publish", driver(version="1.2.0"), "--hardware-id", HARDWARE_ID, "--name", "thermo", "--version", "1.2.0", "--key",
+                   self.server.publisher, "--root", self.server.root)
+        for true, false in (('"highest_release":2', '"highest_release":4294967294'),
+                            ('"existing_release":null', '"existing_release":4294967295')):
+            through = self.liar(lambda path, body, headers: body.replace(true.encode(), false.encode()))
+            done = self.run_fails(VERIFICATION, *publish, *through, token_file=self.server.token_file, saying="--release N")
+            self.assertIn("nothing was signed", done.stderr)
+        self.assertEqual(self.admin_json(*publish)["release"], 3)
 
     def nothing_kept(self):
         return not self.out.exists() or not list(self.out.iterdir())

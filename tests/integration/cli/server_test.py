@@ -1,10 +1,12 @@
 """Commands that talk to a server: trust, publish, release, token, device, explain, audit."""
 
 import json
+import os
 import shutil
+import subprocess
 import unittest
 
-from support import (CONFLICT, HARDWARE_ID, NOT_AUTHORISED, NOT_FOUND, USAGE, VERIFICATION, CliTest, driver, live)
+from support import (CONFLICT, FAILED, HARDWARE_ID, NOT_AUTHORISED, NOT_FOUND, USAGE, VERIFICATION, CliTest, driver, live)
 
 
 class ServerTest(CliTest):
@@ -49,6 +51,27 @@ class Trust(ServerTest):
         self.assertIn("+ floor release 3", changed.stderr)
         self.assertEqual(self.show()["entries"][0]["floor_release"], 3)
         self.assertEqual(self.show()["head"]["version"], 2)
+
+    def test_what_a_delegation_does_not_name_stays_as_it_was(self):
+        second = self.folder / "second.key"
+        self.run_ok("keygen", "--role", "publisher", "--out", second)
+        both = ("--publisher", f"{second}.pub", "--yes")
+        self.admin(*self.delegate_arguments(HARDWARE_ID, "--threshold", 2, "--no-eeprom", "--unchecked-packages", *both))
+        done = self.admin(*self.delegate_arguments(HARDWARE_ID, "--floor", 2, *both))
+        self.assertNotIn("WARNING", done.stderr)
+        entry = self.show()["entries"][0]
+        self.assertEqual((entry["threshold"], entry["eeprom_packages"], entry["unchecked_packages"], entry["floor_release"]),
+                         (2, False, True, 2))
+        self.admin_fails(USAGE, *self.delegate_arguments(), "--yes", saying="so many had to sign until now")
+        done = self.admin(*self.delegate_arguments(HARDWARE_ID, "--threshold", 1, "--eeprom", "--checked-packages", "--yes"))
+        self.assertIn("stop loading what only that key signed", done.stderr)
+        entry = self.show()["entries"][0]
+        self.assertEqual((entry["threshold"], entry["eeprom_packages"], entry["unchecked_packages"]), (1, True, False))
+        # And the log tells which entry, and what of it.
+        told = [line for line in self.admin("audit").stdout.splitlines() if " targets " in line]
+        self.assertIn(f"{HARDWARE_ID}(new)", told[0])
+        self.assertIn(f"{HARDWARE_ID}(floor_release)", told[1])
+        self.assertIn(f"{HARDWARE_ID}(publisher_keys,threshold,eeprom_packages,unchecked_packages)", told[2])
 
     def test_nothing_is_signed_without_a_yes(self):
         self.admin_fails(USAGE, *self.delegate_arguments(), saying="--yes")
@@ -229,8 +252,13 @@ class Policy(ServerTest):
         only = self.admin(*self.policy("approve", "--hardware-id", HARDWARE_ID, "--only"))
         self.assertIn("motherboards load none until", only.stderr + only.stdout)
         self.assertIsNone(self.chosen())
+        said = self.admin("explain", "--abi", "6.3-x64", "--hardware-id", HARDWARE_ID, "--revision", 3).stdout
+        self.assertIn("nobody approved it: mpyd trust approve --digest does", said)
         self.admin(*self.policy("approve", "--hardware-id", HARDWARE_ID, "--digest", self.one))
         self.assertEqual(self.chosen(), self.one)
+        done = self.admin(*self.publish_arguments(driver(version="7.0.0"), version="7.0.0"))
+        self.assertIn("no motherboard gets 6-any yet", done.stderr)
+        self.admin("release", "yank", "--hardware-id", HARDWARE_ID, "--version", "7.0.0")
         self.admin(*self.policy("approve", "--hardware-id", HARDWARE_ID, "--any"))
         self.assertEqual(self.chosen(), self.two)
         self.admin_fails(USAGE, *self.policy("approve", "--hardware-id", HARDWARE_ID))
@@ -240,6 +268,9 @@ class Policy(ServerTest):
         pin = self.policy("pin", "--hardware-id", HARDWARE_ID)
         self.admin(*pin, "--digest", self.one)
         self.assertEqual(self.chosen(), self.one)
+        done = self.admin(*self.publish_arguments(driver(version="7.0.0"), version="7.0.0"))
+        self.assertIn("policy pins this board to other packages", done.stderr)
+        self.admin("release", "yank", "--hardware-id", HARDWARE_ID, "--version", "7.0.0")
         self.admin(*pin, "--release", 2)
         self.assertEqual(self.chosen(), self.two)
         self.assertFalse(self.admin_json(*pin, "--digest", self.two)["changed"])
@@ -317,6 +348,28 @@ class Tokens(ServerTest):
         self.admin_fails(CONFLICT, *make[:3], "another", *make[4:], saying="nothing was made")
         self.assertNotIn("another", self.admin("token", "list").stdout)
 
+    def test_who_has_no_admin_token_any_more_gets_one_beside_the_stopped_server(self):
+        self.admin_fails(CONFLICT, "token", "revoke", "admin", saying="make another one first")
+        rescue = ("token", "rescue", "--data", self.server.data, "--out", self.folder / "rescued")
+        self.run_fails(CONFLICT, *rescue, saying="another mpyd runs on")
+        self.server.stop()
+        done = self.run_ok(*rescue)
+        self.assert_secret(self.folder / "rescued")
+        self.assertNotIn((self.folder / "rescued").read_text().strip(), done.stdout + done.stderr)
+        self.run_fails(CONFLICT, *rescue[:-1], self.folder / "again", saying="rescue")
+        self.server.start()
+        listed = live.mpyd("audit", "--server", self.server.url, token_file=self.folder / "rescued").stdout
+        self.assertRegex(listed, r"rescue +token-create +rescue")
+        self.admin("token", "revoke", "admin")
+
+    def test_a_result_that_could_not_be_written_is_no_success(self):
+        environment = dict(os.environ, MPYD_SERVER=self.server.url, MPYD_TOKEN_FILE=str(self.server.token_file))
+        for command in (("release", "list"), ("release", "list", "--json"), ("completion", "bash")):
+            with open("/dev/full", "w") as full:
+                done = subprocess.run([live.MPYD, *command], stdout=full, stderr=subprocess.PIPE, text=True, env=environment, timeout=60)
+            self.assertEqual(done.returncode, FAILED, command)
+            self.assertIn("cannot write the result", done.stderr)
+
     def test_a_list_without_rows_says_so(self):
         for command, said in (("release list --hardware-id hat:acme:0001", "no release matches"), ("device list --waiting", "no device matches"),
                               ("inventory", "no board matches"), ("audit --action no-such-thing", "no row of the log matches")):
@@ -387,6 +440,18 @@ class Devices(ServerTest):
         lines = self.admin("audit").stdout.splitlines()
         self.assertIn(f"by={new['id']}", next(line for line in lines if "device-replaced" in line))
         self.assertIn(f"from={old['id']}", next(line for line in lines if "device-take-over" in line))
+
+    def test_a_device_that_follows_a_nameless_one_keeps_its_name(self):
+        nameless = self.admin_json("device", "provision", "--fleet", "--uses", 1, "--name", "line", "--out", self.folder / "fleet", "--root",
+                                   self.server.root, "--device-server", f"127.0.0.1:{self.server.port}")
+        self.assertEqual(nameless["uses_max"], 1)
+        board = live.Motherboard(self.folder / "board", self.folder / "fleet").start()
+        self.addCleanup(lambda: board.process and board.kill())
+        old, = live.wait_for("a nameless device", lambda: self.admin_json("device", "list")["devices"])
+        new = self.provision("spare")
+        self.assertEqual(old["name"], "")
+        self.assertIn("as spare", self.admin("device", "replace", old["id"], new["id"]).stdout)
+        self.assertEqual(self.admin_json("device", "show", "spare")["id"], new["id"])
 
     def test_a_device_is_named_by_its_id_the_start_of_it_or_its_name(self):
         said, other = self.provision("press-7"), self.provision("press-8", "identity2")

@@ -146,6 +146,14 @@ class LogCase(unittest.TestCase):
         self.assertRegex(line, r"^\S+Z info request request_id=ask peer=127\.0\.0\.1 method=GET route=/v1/admin/status status=401 "
                                r"duration_ms=\d+\.\d bytes=\d+ actor=\"\" code=unauthorised$")
 
+    def test_a_token_that_asks_for_what_it_may_not_is_named(self):
+        server = self.start()
+        token = server.admin("token", "create", "--name", "ci", "--scope", "publish").stdout.strip()
+        self.ask(server, target="/v1/admin/tokens", headers=f"Authorization: Bearer {token}\r\nX-Request-Id: may-not\r\n")
+        line, = self.lines_with("may-not")
+        self.assertIn("status=403", line)
+        self.assertIn("actor=token:ci", line)
+
     def test_devices_and_probes_are_logged_for_debugging_only(self):
         server = self.start(MPYD_LOG_LEVEL="debug")
         self.ask(server, target="/healthz", headers="X-Request-Id: probe\r\n")

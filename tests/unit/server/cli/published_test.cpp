@@ -2,6 +2,7 @@
 
 #include <boost/json/array.hpp>
 
+#include "server/cli/trust_view.hpp"
 #include "tests/support/catch.hpp"
 
 namespace mpyd::server::cli {
@@ -50,4 +51,14 @@ TEST_CASE("a release is offered as long as one of its variants is") {
 }
 
 }  // namespace
+TEST_CASE("what motherboards would not take any more is expired") {
+  TrustView view;
+  CHECK(require_unexpired(view, 100));  // nothing was delegated
+  view.head.emplace();
+  CHECK(require_unexpired(view, 100));  // never
+  view.head->expires_unix_s = 101;
+  CHECK(require_unexpired(view, 100));
+  CHECK(require_unexpired(view, 101).error().error.code == Errc::expired);
+}
+
 }  // namespace mpyd::server::cli

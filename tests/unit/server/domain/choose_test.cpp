@@ -1,5 +1,6 @@
 #include "server/domain/choose.hpp"
 
+#include "protocol/trust/verify.hpp"
 #include "tests/support/bytes.hpp"
 #include "tests/support/catch.hpp"
 
@@ -29,7 +30,7 @@ Board board_on(std::string_view device, std::uint32_t revision = 5) {
   return {HardwareId::parse("hat:V:0001").value(), revision, device_of(device)};
 }
 
-mpyd::Result<void> trust_all(const Release&, const Variant&) { return {}; }
+Result<void> trust_all(const Release&, const Variant&) { return {}; }
 
 }  // namespace
 
@@ -95,9 +96,9 @@ TEST_CASE("choose falls back to what trust accepts and asks trust about nothing 
   const std::vector<Release> releases = {release(3, {"6-any"}), release(2, {"6-any"}),
                                          release(1, {"6-any"})};
   std::vector<std::uint32_t> asked;
-  const auto trust = [&](const Release& r, const Variant&) -> mpyd::Result<void> {
+  const auto trust = [&](const Release& r, const Variant&) -> Result<void> {
     asked.push_back(r.release);
-    if (r.release == 3) return mpyd::fail(Errc::policy);
+    if (r.release == 3) return fail(Errc::policy);
     return {};
   };
   const Choice choice = choose(releases, board_on("6.3-armv7m"), trust);
@@ -135,8 +136,9 @@ TEST_CASE("choose explains by the nearest miss why there is none") {
   };
   for (const Row& row : rows) {
     DYNAMIC_SECTION(row.name) {
-      const auto trust = [&](const Release&, const Variant&) -> mpyd::Result<void> {
-        if (row.trust != Errc{}) return mpyd::fail(row.trust);
+      const auto trust = [&](const Release&, const Variant&) -> Result<void> {
+        if (row.trust != Errc{})
+          return fail(row.trust, std::string(trust::describe_refusal(row.trust)));
         return {};
       };
       const Choice choice = choose(row.releases, board_on("6.3-armv7m"), trust);

@@ -32,6 +32,29 @@ TEST_CASE("A38 expired, used up and revoked tokens authorise nothing") {
     CHECK(world.tokens.authorise(text, Scopes::read).error().code == Errc::unauthorised);
 }
 
+TEST_CASE("the last token that rules a server is not revoked") {
+  ServerWorld world;
+  const Scopes admin = Scopes::admin;
+  const auto ends = world.clock.now + 10;
+  must(world.tokens.create({.name = "first", .scopes = admin}, "test"));
+  must(world.tokens.create({.name = "reader", .scopes = Scopes::read}, "test"));
+  must(world.tokens.create({.name = "second", .scopes = admin, .expires_unix_s = ends}, "test"));
+  must(world.tokens.revoke("first", "test"));
+  CHECK(world.tokens.revoke("second", "test").error().code == Errc::conflict);
+  must(world.tokens.revoke("reader", "test"));
+  must(world.tokens.create({.name = "third", .scopes = admin}, "test"));
+  world.clock.now += 10;
+  CHECK(world.tokens.revoke("third", "test").error().code == Errc::conflict);
+  must(world.tokens.revoke("second", "test"));  // rules nothing any more
+}
+
+TEST_CASE("whose a token is can be told for the log, also where it may not") {
+  ServerWorld world;
+  const auto made = must(world.tokens.create({.name = "ci", .scopes = Scopes::publish}, "test"));
+  CHECK(world.tokens.name_of(made.text) == "ci");
+  CHECK(world.tokens.name_of(made.text + "x").empty());
+}
+
 TEST_CASE("a limited token is spent by what was done with it, not by what was refused") {
   ServerWorld world;
   const auto made =

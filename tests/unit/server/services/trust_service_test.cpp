@@ -93,4 +93,15 @@ TEST_CASE("the same targets again are a success") {
   CHECK(world.audit_count("targets") == 1);
 }
 
+TEST_CASE("a head that expired is told") {
+  ServerWorld world;
+  CHECK_FALSE(world.trust.expired_unix_s());
+  world.set_policy({world.entry()});
+  const std::uint64_t end = world.trust.view()->head()->expires_unix_s;
+  world.clock.now = end - 1;
+  CHECK_FALSE(world.trust.expired_unix_s());
+  world.clock.now = end;
+  CHECK(world.trust.expired_unix_s() == end);
+}
+
 }  // namespace mpyd::server
