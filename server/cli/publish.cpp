@@ -3,6 +3,7 @@
 #include <array>
 #include <boost/json/array.hpp>
 #include <chrono>
+#include <cstring>
 #include <thread>
 
 #include "protocol/crypto.hpp"
@@ -37,6 +38,8 @@ struct Match {
   std::vector<Row> rows;        // one per .mpy, in order
   std::vector<bool> is_absent;  // to be built and sent
   std::string deprecated;       // why this version should not be taken; empty: it is not
+  std::string
+      highest_version;  // of the highest release before; empty: this is the first, or was published
 };
 
 std::string text_of(const Digest& digest) { return std::string(format_digest(digest).view()); }
@@ -104,6 +107,8 @@ Outcome<Match> ask_match(const AdminClient& client, const Manifest& shared,
   Match match;
   MPYD_TRY_ASSIGN(match.release, choose_release(answer, shared.release, floor));
   if (!is_absent(answer, "deprecated")) match.deprecated = shown(answer, "deprecated");
+  if (is_absent(answer, "existing_release") && !is_absent(answer, "highest_version"))
+    match.highest_version = shown(answer, "highest_version");
   MPYD_TRY_ASSIGN(const auto variants, object_list(answer, "variants"));
   for (const MpyFile& file : files.mpys) {
     const std::string abi = text_of(file.abi);
@@ -211,7 +216,8 @@ struct Plan {
   Manifest shared;
   std::vector<Row> rows;
   ByteVector body;         // concatenated .mpkg; empty: nothing is new
-  std::string deprecated;  // as of Match
+  std::string deprecated;  // as of Match, as is the next
+  std::string highest_version;
 };
 
 Outcome<Plan> plan_mpys(const PublishOptions& options, const AdminClient& client,
@@ -230,6 +236,7 @@ Outcome<Plan> plan_mpys(const PublishOptions& options, const AdminClient& client
   plan.shared.release = match.release;
   plan.rows = std::move(match.rows);
   plan.deprecated = match.deprecated;
+  plan.highest_version = match.highest_version;
   MPYD_TRY_ASSIGN(
       const std::vector<ExchangeKey> recipients,
       read_recipients(options.driver, options.driver.is_public ? nullptr : &trust.root.server_key));
@@ -338,6 +345,18 @@ Failure with_policy_advice(Failure failed, const PublishOptions& options, const 
   return failed;
 }
 
+// A slip of the finger in a version: the number counts, so every motherboard would take it next.
+void warn_of_lower_version(const Plan& plan, const Output& out) {
+  const std::string version(plan.shared.version.view());
+  if (plan.highest_version.empty() ||
+      ::strverscmp(version.c_str(), plan.highest_version.c_str()) >= 0)
+    return;
+  out.say(
+      "WARNING: " + version + " is lower than " + plan.highest_version +
+      ", the newest until now, but its release number is higher, and that decides: motherboards "
+      "take it next. If it was a slip: mpyd release yank");
+}
+
 // What was published well, and yet reaches no motherboard.
 void say_what_policy_keeps_back(const TrustView& trust, const Plan& plan, const Output& out) {
   const trust::PolicyEntry* const entry = trust.entries.find(plan.shared.hardware_id);
@@ -374,6 +393,7 @@ Outcome<void> run_publish(const PublishOptions& options, const Output& out) {
 
   MPYD_TRY_ASSIGN(Plan plan, files.mpkgs.empty() ? plan_mpys(options, client, trust, files)
                                                  : plan_mpkgs(options, trust, files, out));
+  warn_of_lower_version(plan, out);
   if (!options.dry_run && !plan.body.empty()) {
     // Before it is sent, so that what is signed can be compared with what was meant.
     out.say(rows_text(plan.shared, plan.rows));

@@ -237,6 +237,7 @@ Result<MatchReport> PublishService::match(const MatchQuery& query) const {
   return store_.get([&](const Snapshot& snapshot) -> Result<MatchReport> {
     MPYD_TRY_ASSIGN(const auto releases, snapshot.releases().of_hardware(query.hardware_id));
     MatchReport report{.highest_release = highest_release(releases)};
+    if (!releases.empty()) report.highest_version = releases.front().version.view();
     const Release* const release = find_version(releases, query.version);
     if (release != nullptr) {
       report.release = release->release;

@@ -61,6 +61,7 @@ struct MatchReport {
   std::optional<std::uint32_t> release;  // of this version, if it is published
   std::string deprecated;                // why nobody should take it; empty: it is not
   std::uint32_t highest_release = 0;     // of this hardware ID; 0: nothing is published
+  std::string highest_version;           // of that release
   std::vector<Item> items;
 };
 

@@ -230,8 +230,10 @@ Result<Response> match(const AdminApi& api, Request& request) {
   }
   json::object body{{"existing_release", nullptr},
                     {"highest_release", report.highest_release},
+                    {"highest_version", nullptr},
                     {"deprecated", deprecation_json(report.deprecated)},
                     {"variants", std::move(variants)}};
+  if (!report.highest_version.empty()) body["highest_version"] = report.highest_version;
   if (report.release) body["existing_release"] = *report.release;
   return json_response(200, body);
 }

@@ -162,6 +162,14 @@ class Publish(ServerTest):
         second = self.admin_json(*self.publish_arguments(driver("any", "1.0.1"), version="1.0.1"))
         self.assertEqual(second["release"], 2)
 
+    def test_a_version_below_the_newest_is_warned_of(self):
+        self.admin(*self.publish_arguments(driver(version="1.10.0"), version="1.10.0"))
+        done = self.admin(*self.publish_arguments(driver(version="1.9.0"), version="1.9.0", more=("--dry-run",)))
+        self.assertIn("WARNING: 1.9.0 is lower than 1.10.0", done.stderr)
+        for version in ("1.10.0", "1.10.1"):
+            done = self.admin(*self.publish_arguments(driver(version=version), version=version))
+            self.assertNotIn("WARNING", done.stderr)
+
     def test_a_dry_run_sends_nothing(self):
         said = self.admin_json(*self.publish_arguments(driver("any"), more=["--dry-run"]))
         self.assertTrue(said["dry_run"])
