@@ -16,7 +16,7 @@ namespace {
 using sqlite::Connection;
 
 Result<void> check_whole(Connection& connection) {
-  MPYD_TRY_ASSIGN(auto rows, connection.prepare("PRAGMA quick_check(3)"));
+  MPYD_TRY_ASSIGN(auto rows, connection.prepare("PRAGMA integrity_check(3)"));
   std::string found;
   while (true) {
     MPYD_TRY_ASSIGN(const bool more, rows.step());
@@ -45,6 +45,7 @@ Result<void> open_fleet_keys(Connection& connection, const ExchangeKeyPair& serv
 // What `serve` loads, with the key that the newest root names.
 Result<void> load_as_served(const std::string& path, const std::string& key_file) {
   MPYD_TRY_ASSIGN(const auto connection, Connection::open(path, sqlite::OpenMode::read_only));
+  MPYD_TRY(sqlite::schema_version(*connection));
   MPYD_TRY_ASSIGN(const auto trust, load_trust(*connection));
   for (const std::string& file : {key_file, key_file + ".next"}) {
     const auto key = load_exchange_key(file);

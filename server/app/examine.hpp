@@ -14,7 +14,7 @@
 namespace mpyd::server {
 
 struct DataFacts {
-  // Why the database cannot be read, or what PRAGMA quick_check found; empty: it is sound.
+  // Why the database cannot be read, or what PRAGMA integrity_check found; empty: it is sound.
   std::string damage;
   bool is_newer = false;          // that is why: a newer mpyd wrote it
   std::vector<ByteVector> roots;  // signed, from version 1
@@ -33,7 +33,7 @@ struct DataFacts {
 DataFacts examine_data(const std::string& data_dir);
 
 // Is the database whole, and ours? Errors: those of sqlite::schema_version, malformed (what PRAGMA
-// quick_check found), io.
+// integrity_check found), io.
 Result<void> check_database(const std::string& database);
 
 // The server's key, as the newest root in this database names it. Errors: malformed and others of
@@ -42,8 +42,8 @@ Result<ExchangeKey> named_server_key(const std::string& database);
 
 // Would a server start on this copy of a database with this file as its server.key? Nothing that
 // SQLite makes beside the copy is left there. Errors: io (the copy cannot be examined), those of
-// load_exchange_key, invalid_argument (another key than the newest root names), those of loading
-// trust documents and fleet keys.
+// load_exchange_key, those of sqlite::schema_version, invalid_argument (another key than the newest
+// root names), those of loading trust documents and fleet keys.
 Result<void> examine_backup(const std::string& database, const std::string& key_file);
 
 }  // namespace mpyd::server

@@ -59,6 +59,8 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, Op
   // A database that somebody prepared must not run code of its own in triggers and views.
   sqlite3_db_config(database, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   sqlite3_db_config(database, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+  sqlite3_db_config(database, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);
+  sqlite3_db_config(database, SQLITE_DBCONFIG_ENABLE_VIEW, 0, nullptr);
   if (mode != OpenMode::read_only)
     // The log of changes grows as long as somebody reads; afterwards it is cut to this.
     MPYD_TRY(

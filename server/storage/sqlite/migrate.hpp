@@ -18,8 +18,10 @@ std::span<const Migration> migrations();
 
 inline constexpr int kApplicationId = 0x6d707964;  // "mpyd", in the file's header
 
-// Checks that the file is ours and not newer than this binary; touches nothing.
-// Errors: bad_magic (another program's database), unsupported (newer: names the version needed).
+// Checks that the file is ours, not newer than this binary, and has the tables and indexes that its
+// migrations made and nothing else; touches nothing.
+// Errors: bad_magic (another program's database), unsupported (newer: names the version needed),
+// malformed (something was made or changed beside mpyd: names it).
 Result<int> schema_version(Connection& connection);
 
 // Runs what is missing, each step in a transaction of its own. Errors: as schema_version.

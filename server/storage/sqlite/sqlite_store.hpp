@@ -14,8 +14,8 @@ class Connection;
 
 class SqliteStore final : public Store {
  public:
-  // Opens an existing database and migrates it. Errors: not_found, unsupported (newer than this
-  // binary; nothing was touched), bad_magic, io.
+  // Opens an existing database and migrates it. Errors: not_found, io, those of schema_version
+  // (nothing was touched).
   static Result<std::unique_ptr<SqliteStore>> open(const std::string& path);
   // Makes a new one. Errors: conflict (the file is there), io.
   static Result<std::unique_ptr<SqliteStore>> create(const std::string& path);

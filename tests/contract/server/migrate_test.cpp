@@ -1,6 +1,7 @@
 // Databases of other versions: older ones are migrated, newer ones refused untouched.
 #include "server/storage/sqlite/migrate.hpp"
 
+#include <filesystem>
 #include <fstream>
 #include <map>
 
@@ -142,6 +143,78 @@ TEST_CASE("a newer database is refused by name of the version it needs, and not 
   CHECK(opened.error().code == Errc::unsupported);
   CHECK(opened.error().message.find("install mpyd 7.1.0 or newer") != std::string::npos);
   CHECK(read_text(path) == before);
+}
+
+TEST_CASE("a database in which somebody made or changed something beside mpyd is refused") {
+  struct Change {
+    const char* sql;
+    const char* named;
+  };
+  const auto change = GENERATE(
+      Change{"CREATE TRIGGER x BEFORE INSERT ON audit BEGIN SELECT RAISE(IGNORE); END",
+             "trigger 'x' is none of mpyd's"},
+      Change{"CREATE VIEW sight AS SELECT 1", "view 'sight' is none of mpyd's"},
+      Change{"CREATE TABLE ballast (bytes BLOB)", "table 'ballast' is none of mpyd's"},
+      Change{"CREATE INDEX sorted ON audit (actor)", "index 'sorted' is none of mpyd's"},
+      Change{"CREATE TABLE 'a\x1b[2J' (b)", "table 'a?[2J'"},
+      Change{"DROP INDEX variants_digest", "index 'variants_digest' is missing"},
+      Change{"DROP INDEX variants_digest; CREATE INDEX variants_digest ON variants (digest)",
+             "index 'variants_digest' is not as mpyd made it"},
+      Change{"ALTER TABLE tokens ADD COLUMN more TEXT", "table 'tokens' is not as mpyd made it"});
+  const test::TemporaryDirectory directory;
+  const std::string path = directory.file("mpyd.db");
+  {
+    const auto connection = open(path);
+    REQUIRE(migrate(*connection));
+    REQUIRE(connection->execute(change.sql));
+  }
+  const auto opened = SqliteStore::open(path);
+  REQUIRE_FALSE(opened);
+  CHECK(opened.error().code == Errc::malformed);
+  CAPTURE(opened.error().message);
+  CHECK(opened.error().message.find(change.named) != std::string::npos);
+  CHECK(opened.error().message.find("restore a backup") != std::string::npos);
+}
+
+TEST_CASE("SQLite's own statistics are no change of a database") {
+  const test::TemporaryDirectory directory;
+  const std::string path = directory.file("mpyd.db");
+  REQUIRE(SqliteStore::create(path));
+  REQUIRE(open(path)->execute("ANALYZE"));
+  CHECK(SqliteStore::open(path));
+}
+
+TEST_CASE("a database of an older schema is checked by that schema, before it is upgraded") {
+  const test::TemporaryDirectory directory;
+  const std::string path = directory.file("mpyd.db");
+  const std::string old = GENERATE("1", "2");
+  std::filesystem::copy(test::source_path("tests/vectors/compat/" + old + "/server/mpyd.db"), path);
+  std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+  SECTION("as it was made it is upgraded, and then is like a new one") {
+    CHECK(SqliteStore::open(path));
+    CHECK(SqliteStore::open(path));
+  }
+  SECTION("with a trigger it stays as it is") {
+    REQUIRE(open(path)->execute("CREATE TRIGGER x AFTER INSERT ON meta BEGIN SELECT 1; END"));
+    CHECK(SqliteStore::open(path).error().code == Errc::malformed);
+    const auto connection = open(path);
+    Statement version = connection->prepare("PRAGMA user_version").value();
+    REQUIRE(version.step().value());
+    CHECK(version.integer(0) < static_cast<int>(migrations().size()));
+  }
+}
+
+TEST_CASE("triggers and views of a database do nothing") {
+  const test::TemporaryDirectory directory;
+  const auto connection = open(directory.file("mpyd.db"));
+  REQUIRE(migrate(*connection));
+  REQUIRE(
+      connection->execute("CREATE VIEW sight AS SELECT 1; CREATE TRIGGER x BEFORE INSERT ON "
+                          "meta BEGIN SELECT RAISE(IGNORE); END"));
+  CHECK_FALSE(connection->execute("SELECT * FROM sight"));
+  REQUIRE(connection->execute("INSERT INTO meta (name, value) VALUES ('a', 'b')"));
+  Statement rows = connection->prepare("SELECT 1 FROM meta WHERE name = 'a'").value();
+  CHECK(rows.step().value());
 }
 
 TEST_CASE("another program's database is refused and not touched") {

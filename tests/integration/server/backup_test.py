@@ -48,6 +48,27 @@ class BackupCase(unittest.TestCase):
     def sealed(self):
         return ("--passphrase-file", self.passphrase)
 
+    def change(self, *statements, path=None):
+        """What somebody does to a database beside mpyd."""
+        database = sqlite3.connect(path or self.server.data / "mpyd.db", isolation_level=None)
+        for statement in statements:
+            database.execute(statement)
+        database.close()
+
+    def restore_changed(self, *statements):
+        """Of a backup in clear, whose database somebody changed."""
+        key = ("--server-key", self.server.data / "server.key")
+        self.backup("--without-keys")
+        file, database = self.file.read_bytes(), self.folder / "changed.db"
+        head = len(b"mpyd-backup\n") + 2
+        begin = head + 8 + len(b"\x07mpyd.db") + 8
+        database.write_bytes(file[begin:-33])
+        self.change(*statements, path=database)
+        changed = database.read_bytes()
+        content = file[head:begin - 8] + struct.pack("<Q", len(changed)) + changed + b"\0"
+        self.file.write_bytes(file[:head] + content + hashlib.sha256(content).digest())
+        return self.restore(*key, check=False)
+
     def start_restored(self):
         restored = another_server(self.elsewhere, self.server.keys)
         self.addCleanup(restored.stop)
@@ -205,7 +226,7 @@ class Backup(BackupCase):
     def start_backup(self):
         """A backup that is halfway through copying, and stands still."""
         database = sqlite3.connect(self.server.data / "mpyd.db")
-        database.execute("CREATE TABLE IF NOT EXISTS ballast AS SELECT zeroblob(100000000) AS bytes")
+        database.execute("INSERT OR IGNORE INTO packages (digest, bytes, key_block) VALUES (zeroblob(32), zeroblob(100000000), x'')")
         database.commit()
         database.close()
         process = subprocess.Popen([live.MPYD, "backup", "--data", self.server.data, "--out", self.folder / "slow", *self.sealed()],
@@ -271,6 +292,33 @@ class Backup(BackupCase):
         done = self.backup(*self.sealed(), check=False)
         self.assertNotEqual(done.returncode, 0)
         self.assertFalse(self.file.exists())
+
+    def test_a_trigger_that_somebody_put_into_the_database_is_found_wherever_it_is_opened(self):
+        trigger = """CREATE TRIGGER silent BEFORE INSERT ON audit WHEN NEW.action IN ('token-create', 'token-revoke')
+                     BEGIN SELECT RAISE(IGNORE); END"""
+        self.assert_refused(self.restore_changed(trigger), 6, "trigger 'silent'", "restore a backup")
+        self.assertFalse(self.elsewhere.exists())
+        self.file.unlink()
+        self.change(trigger)
+        for command in (("serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"), ("audit", "verify"), ("audit", "head")):
+            with self.subTest(command):
+                done = live.mpyd(*command, "--data", self.server.data, check=False)
+                self.assert_refused(done, 6, "trigger 'silent'", "restore a backup")
+        self.assert_refused(self.backup(*self.sealed(), check=False), 6, "trigger 'silent'")
+        doctor = live.mpyd("doctor", "--data", self.server.data, check=False)
+        self.assertEqual(doctor.returncode, 1, doctor.stderr)
+        self.assertIn("trigger 'silent'", doctor.stdout)
+
+    def test_restore_compares_indexes_with_their_tables(self):
+        done = self.restore_changed(
+            "PRAGMA writable_schema = ON",
+            "CREATE TEMP TABLE kept AS SELECT * FROM sqlite_master WHERE name = 'clone_alarms_time'",
+            "DELETE FROM sqlite_master WHERE name = 'clone_alarms_time'",
+            "PRAGMA writable_schema = RESET",
+            "INSERT INTO clone_alarms VALUES ('hat:V:0001', x'01', 'here', 5)",
+            "PRAGMA writable_schema = ON",
+            "INSERT INTO sqlite_master SELECT * FROM kept")
+        self.assert_refused(done, 6, "missing from index clone_alarms_time")
 
     def test_restore_checks_everything_first_and_leaves_nothing_behind(self):
         self.backup(*self.sealed())
