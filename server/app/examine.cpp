@@ -27,6 +27,25 @@ Result<void> check_whole(Connection& connection) {
   return fail(Errc::malformed, found);
 }
 
+// Tokens of the present schema: those of an older one are read when it is upgraded.
+Result<void> check_tokens(Connection& connection) {
+  constexpr std::size_t kTokensAtOnce = 1000;
+  const sqlite::SqliteTokenStore tokens(connection);
+  std::string after;
+  while (true) {
+    MPYD_TRY_ASSIGN(const auto page, tokens.list(after, kTokensAtOnce));
+    if (page.size() < kTokensAtOnce) return {};
+    after = page.back().name;
+  }
+}
+
+Result<void> check_content(Connection& connection) {
+  MPYD_TRY_ASSIGN(const int schema, sqlite::schema_version(connection));
+  MPYD_TRY(with_context(check_whole(connection), "the database is damaged"));
+  if (static_cast<std::size_t>(schema) < sqlite::migrations().size()) return {};
+  return check_tokens(connection);
+}
+
 // Trust documents by the rules of a start.
 Result<std::shared_ptr<const TrustView>> load_trust(Connection& connection) {
   const sqlite::SqliteTrustStore trust(connection);
@@ -58,8 +77,7 @@ Result<void> load_as_served(const std::string& path, const std::string& key_file
 
 Result<void> read_database(const std::string& path, DataFacts& out) {
   MPYD_TRY_ASSIGN(const auto connection, Connection::open(path, sqlite::OpenMode::read_only));
-  MPYD_TRY(sqlite::schema_version(*connection));
-  MPYD_TRY(check_whole(*connection));
+  MPYD_TRY(check_content(*connection));
   const sqlite::SqliteTrustStore trust(*connection);
   MPYD_TRY_ASSIGN(out.roots, trust.roots());
   MPYD_TRY_ASSIGN(out.head, trust.newest_head());
@@ -104,8 +122,7 @@ class NoTraces {
 Result<void> check_database(const std::string& database) {
   const NoTraces traces(database);
   MPYD_TRY_ASSIGN(const auto connection, Connection::open(database, sqlite::OpenMode::read_only));
-  MPYD_TRY(sqlite::schema_version(*connection));
-  return with_context(check_whole(*connection), "the database is damaged");
+  return check_content(*connection);
 }
 
 Result<ExchangeKey> named_server_key(const std::string& database) {

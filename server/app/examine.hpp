@@ -14,7 +14,7 @@
 namespace mpyd::server {
 
 struct DataFacts {
-  // Why the database cannot be read, or what PRAGMA integrity_check found; empty: it is sound.
+  // Why the database cannot be read, or why check_database() fails; empty: it is sound.
   std::string damage;
   bool is_newer = false;          // that is why: a newer mpyd wrote it
   std::vector<ByteVector> roots;  // signed, from version 1
@@ -33,7 +33,7 @@ struct DataFacts {
 DataFacts examine_data(const std::string& data_dir);
 
 // Is the database whole, and ours? Errors: those of sqlite::schema_version, malformed (what PRAGMA
-// integrity_check found), io.
+// integrity_check found, or a token that mpyd did not make), io.
 Result<void> check_database(const std::string& database);
 
 // The server's key, as the newest root in this database names it. Errors: malformed and others of

@@ -1,5 +1,6 @@
 #include "server/domain/token.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace mpyd::server {
@@ -7,6 +8,8 @@ namespace {
 
 constexpr std::array kScopes = {Scopes::read, Scopes::publish, Scopes::operate, Scopes::admin,
                                 Scopes::enroll};
+
+constexpr std::size_t kTokenNameMax = 64;
 
 }  // namespace
 
@@ -24,6 +27,13 @@ std::string_view name(Scopes::Scope scope) {
       return "enroll";
   }
   return "unknown";
+}
+
+bool is_token_name(std::string_view text) {
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+  };
+  return !text.empty() && text.size() <= kTokenNameMax && std::ranges::all_of(text, allowed);
 }
 
 Result<Scopes> Scopes::parse(std::string_view text) {

@@ -35,9 +35,12 @@ class Scopes {
 
 std::string_view name(Scopes::Scope scope);
 
+// 1..64 of a-z 0-9 . _ -
+bool is_token_name(std::string_view text);
+
 struct Token {
-  Digest hash;  // SHA-256 of the token's text
-  std::string name;
+  Digest hash;       // SHA-256 of the token's text
+  std::string name;  // is_token_name()
   Scopes scopes;
   std::uint64_t created_unix_s = 0;
   std::uint64_t expires_unix_s = 0;    // 0: never

@@ -96,6 +96,7 @@ std::string_view bearer_token(std::string_view authorization) {
 bool follows_conventions(const Route<AdminApi>& route) {
   return route.pattern.starts_with("/v1/admin/");
 }
+bool needs_token(const Route<DeviceApi>&) { return false; }
 bool needs_token(const Route<AdminApi>& route) {
   return follows_conventions(route) || route.pattern == "/metrics";
 }
@@ -110,7 +111,7 @@ bool is_routine(const Route<AdminApi>& route) { return !follows_conventions(rout
 std::string_view listener_of(const DeviceApi&) { return "device"; }
 std::string_view listener_of(const AdminApi&) { return "admin"; }
 
-// Who asks, or why not. Without a token: nobody by name.
+// Who asks, or why not. Nobody in particular, where no token is needed.
 Result<TokenService::Bearer> authorise(const DeviceApi&, const Route<DeviceApi>&,
                                        const RequestHead&) {
   return TokenService::Bearer{};
@@ -143,15 +144,15 @@ Result<TokenService::Bearer> authorise(const AdminApi& api, const Route<AdminApi
   return bearer;
 }
 
-// Whose token was refused, for the log: one that asks for what it may not is worth a look.
-std::string refused_name(const DeviceApi&, const RequestHead&) { return {}; }
-std::string refused_name(const AdminApi& api, const RequestHead& head) {
-  const std::string_view token = bearer_token(head.authorization);
-  return token.empty() ? std::string() : api.tokens.name_of(token);
-}
+std::string actor_of(const std::string& token_name) { return "token:" + token_name; }
 
-std::string actor_of(const std::string& token_name) {
-  return token_name.empty() ? std::string() : "token:" + token_name;
+// Whose token was refused, for the log: one that asks for what it may not is worth a look.
+std::string refused_actor(const DeviceApi&, const RequestHead&) { return {}; }
+std::string refused_actor(const AdminApi& api, const RequestHead& head) {
+  const std::string_view token = bearer_token(head.authorization);
+  if (token.empty()) return {};
+  const auto name = api.tokens.name_of(token);
+  return name ? actor_of(*name) : std::string();
 }
 
 // What a body must be; empty: whatever it says. Bodies of the admin API that are nothing of their
@@ -257,8 +258,8 @@ class RoutedApplication final : public Application {
                std::vector<std::string> params) const {
     auto bearer = authorise(api_, route, head);
     if (!bearer)
-      return {.refusal = refuse(bearer.error(), head), .actor = actor_of(refused_name(api_, head))};
-    std::string actor = actor_of(bearer->name);
+      return {.refusal = refuse(bearer.error(), head), .actor = refused_actor(api_, head)};
+    std::string actor = needs_token(route) ? actor_of(bearer->name) : std::string();
     const std::string_view type = wanted_type(route, head);
     if (!type.empty() && head.content_type != type)
       return {.refusal = problem_response(415, Errc::invalid_argument,
@@ -272,7 +273,7 @@ class RoutedApplication final : public Application {
                   return Result<Response>(response);
                 }};
     std::shared_ptr<void> share;
-    if (!bearer->name.empty() && route.cost == Cost::slow) {
+    if (needs_token(route) && route.cost == Cost::slow) {
       share = share_.take(bearer->hash);
       if (!share)
         return {.refusal = problem_response(

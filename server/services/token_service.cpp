@@ -1,6 +1,5 @@
 #include "server/services/token_service.hpp"
 
-#include <algorithm>
 #include <array>
 #include <boost/json.hpp>
 
@@ -12,20 +11,12 @@ namespace mpyd::server {
 namespace {
 
 constexpr std::size_t kTokenRandomBytes = 32;
-constexpr std::size_t kTokenNameMax = 64;
 // "mpyd_" and 43 digits: scanners for leaked secrets find it, and it fits a device's identity.
 constexpr std::string_view kTokenPrefix = "mpyd_";
 // The time of last use is for people; writing it more often than this buys nothing.
 constexpr std::uint64_t kLastUseResolution_s = 60;
 // After it could not be written; the log is warned as often.
 constexpr std::uint64_t kLastUsePause_s = 60;
-
-bool is_token_name(std::string_view text) {
-  const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
-  };
-  return !text.empty() && text.size() <= kTokenNameMax && std::ranges::all_of(text, allowed);
-}
 
 std::string make_token_text() {
   std::array<std::byte, kTokenRandomBytes> random{};
@@ -149,10 +140,10 @@ Result<void> TokenService::revoke(std::string_view name, const std::string& acto
   });
 }
 
-std::string TokenService::name_of(std::string_view text) const {
+std::optional<std::string> TokenService::name_of(std::string_view text) const {
   const Digest hash = hash_token(text);
   const auto found = store_.get([&](const Snapshot& s) { return find_token(s.tokens(), hash); });
-  return found && *found ? (*found)->name : std::string();
+  return found && *found ? std::optional((*found)->name) : std::nullopt;
 }
 
 Result<TokenService::Bearer> TokenService::authorise(std::string_view text, Scopes::Scope needed) {

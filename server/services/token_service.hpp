@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,7 +30,7 @@ class TokenService {
   TokenService(Store& store, const Clock& clock) : store_(store), clock_(clock) {}
 
   struct Request {
-    std::string name;  // 1..64 of a-z 0-9 . _ -
+    std::string name;  // is_token_name()
     Scopes scopes;
     std::uint64_t expires_unix_s = 0;  // 0: never
     std::uint32_t uses_max = 0;        // 0: any number
@@ -63,8 +64,8 @@ class TokenService {
   // Also where the token is used up: it may ask again for what it was used for.
   // Errors: unauthorised (no such token, expired), forbidden.
   Result<Bearer> recognise(std::string_view text, Scopes::Scope needed);
-  // Whose it is, for the log, also of one that may not; empty: nobody's.
-  std::string name_of(std::string_view text) const;
+  // Whose it is, for the log, also of one that may not; nothing: nobody's.
+  std::optional<std::string> name_of(std::string_view text) const;
   // Takes one use of a limited token, just before what it is for; nothing for others.
   // Errors: unauthorised (used up, or gone, meanwhile).
   Result<void> spend(const Bearer& bearer);

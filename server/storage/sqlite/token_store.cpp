@@ -1,4 +1,5 @@
 #include "server/storage/sqlite/stores.hpp"
+#include "server/util/text.hpp"
 
 namespace mpyd::server::sqlite {
 namespace {
@@ -7,10 +8,18 @@ namespace {
   "hash, name, scopes, created_unix_s, expires_unix_s, last_used_unix_s, uses_max, uses, " \
   "needs_approval, hardware"
 
+// What was stored is checked again: nobody may pass for a token, and no token for nobody.
+Result<std::string> read_name(std::string_view text) {
+  if (is_token_name(text)) return std::string(text);
+  return fail(Errc::malformed, "the database holds a token named '" + harmless_text(text) +
+                                   "', which is no name of a token: somebody changed the database "
+                                   "beside mpyd; restore a backup from before");
+}
+
 Result<Token> read_token(const Statement& row) {
   Token out;
   MPYD_TRY_ASSIGN(out.hash, Digest::from(row.blob(0)));
-  out.name = row.text(1);
+  MPYD_TRY_ASSIGN(out.name, read_name(row.text(1)));
   MPYD_TRY_ASSIGN(out.scopes, Scopes::parse(row.text(2)));
   out.created_unix_s = row.u64(3);
   out.expires_unix_s = row.u64(4);
@@ -44,9 +53,13 @@ Result<std::optional<Token>> SqliteTokenStore::find_named(std::string_view name)
 
 Result<std::vector<Token>> SqliteTokenStore::list(std::string_view after,
                                                   std::size_t count_max) const {
-  MPYD_TRY_ASSIGN(Statement rows,
-                  connection_.prepare("SELECT " MPYD_TOKEN_COLUMNS
-                                      " FROM tokens WHERE name > ? ORDER BY name LIMIT ?"));
+  // After nothing comes every name, also one that is empty.
+  MPYD_TRY_ASSIGN(
+      Statement rows,
+      connection_.prepare(after.empty() ? "SELECT " MPYD_TOKEN_COLUMNS
+                                          " FROM tokens WHERE name >= ? ORDER BY name LIMIT ?"
+                                        : "SELECT " MPYD_TOKEN_COLUMNS
+                                          " FROM tokens WHERE name > ? ORDER BY name LIMIT ?"));
   rows.bind(after).bind(std::uint64_t{count_max});
   std::vector<Token> out;
   while (true) {

@@ -754,6 +754,22 @@ TEST_CASE("every store keeps its promises") {
     CHECK(get(*store, [](const Snapshot& s) { return s.tokens().list({}, 9); }).empty());
   }
 
+  DYNAMIC_SECTION(backend.name << ": a token with a name that is none is told of, and not had") {
+    for (const std::string& name : {std::string(), std::string("Ops"), std::string(65, 'a')}) {
+      CAPTURE(name);
+      const Token token{
+          .hash = test::random_fixed<Digest>(1), .name = name, .scopes = Scopes(Scopes::admin)};
+      REQUIRE(write([&](Transaction& tx) { return tx.tokens().add(token); }));
+      const auto code_of = [&](const auto& f) { return store->get(f).error().code; };
+      CHECK(code_of([&](const Snapshot& s) { return s.tokens().find(token.hash); }) ==
+            Errc::malformed);
+      CHECK(code_of([&](const Snapshot& s) { return s.tokens().find_named(name); }) ==
+            Errc::malformed);
+      CHECK(code_of([](const Snapshot& s) { return s.tokens().list({}, 9); }) == Errc::malformed);
+      REQUIRE(write([&](Transaction& tx) { return tx.tokens().remove(name); }));
+    }
+  }
+
   DYNAMIC_SECTION(backend.name << ": the audit log is read forward from any row") {
     for (const char* action : {"a", "b", "c"})
       REQUIRE(write([&](Transaction& tx) {

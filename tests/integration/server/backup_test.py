@@ -309,6 +309,27 @@ class Backup(BackupCase):
         self.assertEqual(doctor.returncode, 1, doctor.stderr)
         self.assertIn("trigger 'silent'", doctor.stdout)
 
+    def test_a_token_without_a_name_authorises_nothing_and_is_told_of(self):
+        token = "mpyd_" + "a" * 43
+        insert = f"INSERT INTO tokens (hash, name, scopes, created_unix_s) VALUES (x'{hashlib.sha256(token.encode()).hexdigest()}', '', 'admin', 1)"
+        self.assert_refused(self.restore_changed(insert), 6, "token", "''", "restore a backup")
+        self.assertFalse(self.elsewhere.exists())
+        self.file.unlink()
+        self.change(insert)
+        self.assert_refused(self.backup(*self.sealed(), check=False), 6, "''")
+        doctor = live.mpyd("doctor", "--data", self.server.data, check=False)
+        self.assertEqual(doctor.returncode, 1, doctor.stderr)
+        self.assertIn("''", doctor.stdout)
+        self.server.start()
+        self.assert_refused(self.server.admin("token", "list", check=False), 6, "''")
+        theirs = self.folder / "theirs"
+        theirs.write_text(token)
+        theirs.chmod(0o600)
+        done = live.mpyd("token", "create", "--name", "mine", "--scope", "admin", "--server", self.server.url, token_file=theirs, check=False)
+        self.assertNotEqual(done.returncode, 0)
+        rows = json.loads(self.server.admin("audit", "--json").stdout)["events"]
+        self.assertNotIn("mine", [row["subject"] for row in rows])
+
     def test_restore_compares_indexes_with_their_tables(self):
         done = self.restore_changed(
             "PRAGMA writable_schema = ON",
