@@ -76,14 +76,15 @@ Result<TokenService::Created> TokenService::create(const Request& request,
                         .needs_approval = request.needs_approval,
                         .hardware = request.hardware};
   auto stored = store_.write([&](Transaction& tx) -> Result<void> {
-    MPYD_TRY(tx.tokens().add(created.token));
+    if (auto added = tx.tokens().add(created.token); !added) {
+      if (added.error().code != Errc::conflict) return added;
+      return fail(Errc::conflict, "there is a token named '" + request.name + "' already");
+    }
     boost::json::object detail{{"scopes", request.scopes.text()}};
     if (request.hardware.is_limited()) detail["hardware"] = request.hardware.text();
     return tx.audit().append(
         {now, actor, "token-create", request.name, boost::json::serialize(detail)});
   });
-  if (!stored && stored.error().code == Errc::conflict)
-    return fail(Errc::conflict, "there is a token named '" + request.name + "' already");
   if (!stored) return fail(std::move(stored).error());
   return created;
 }

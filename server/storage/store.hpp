@@ -350,7 +350,7 @@ class AuditLog {
     std::uint64_t foreign = 0;   // rows numbered 0 or less: nothing here writes them, or reads them
   };
   virtual Result<End> end() const = 0;
-  // The next row, chained to the last one (AuditChain).
+  // The next row, chained to the last one (AuditChain). Errors: internal (no number is left).
   virtual Result<void> append(const AuditEvent& event) = 0;
 
  protected:

@@ -8,6 +8,8 @@ namespace {
 
 #define MPYD_AUDIT_COLUMNS "id, time_unix_s, actor, action, subject, detail, previous, hash"
 
+constexpr std::uint64_t kIdMax = std::numeric_limits<std::int64_t>::max();
+
 // What is no digest is none that any row has.
 Digest digest_of(Bytes stored) { return Digest::from(stored).value_or(Digest{}); }
 
@@ -30,18 +32,20 @@ Result<std::vector<AuditRow>> read_rows(Statement& rows) {
 
 Result<std::vector<AuditRow>> SqliteAuditLog::find(const Filter& filter) const {
   // Both directions read along the key and stop at the page's end.
-#define MPYD_FITTING_ROWS                                                 \
-  "SELECT " MPYD_AUDIT_COLUMNS                                            \
-  " FROM audit WHERE id > ?1 AND id < ?2 AND (?3 IS NULL OR actor = ?3) " \
-  "AND (?4 IS NULL OR action = ?4) AND (?5 IS NULL OR subject = ?5) "     \
+#define MPYD_FITTING_ROWS                                                  \
+  "SELECT " MPYD_AUDIT_COLUMNS                                             \
+  " FROM audit WHERE id > ?1 AND id <= ?2 AND (?3 IS NULL OR actor = ?3) " \
+  "AND (?4 IS NULL OR action = ?4) AND (?5 IS NULL OR subject = ?5) "      \
   "AND time_unix_s >= ?6 ORDER BY id "
   MPYD_TRY_ASSIGN(Statement rows,
                   connection_.prepare(filter.latest ? MPYD_FITTING_ROWS "DESC LIMIT ?7"
                                                     : MPYD_FITTING_ROWS "LIMIT ?7"));
 #undef MPYD_FITTING_ROWS
-  constexpr std::uint64_t kIdMax = std::numeric_limits<std::int64_t>::max();
+  // Nothing is before row 0.
+  const std::uint64_t last =
+      filter.before ? std::max<std::uint64_t>(*filter.before, 1) - 1 : kIdMax;
   rows.bind(filter.after)
-      .bind(filter.before.value_or(kIdMax))
+      .bind(last)
       .bind(filter.actor)
       .bind(filter.action)
       .bind(filter.subject)
@@ -63,7 +67,8 @@ Result<AuditLog::End> SqliteAuditLog::end() const {
                   connection_.prepare("SELECT coalesce(max(seq), 0) FROM sqlite_sequence "
                                       "WHERE name = 'audit'"));
   MPYD_TRY(numbered.step());
-  out.numbered = numbered.u64(0);
+  // Whoever put a row there may have left the count as it was.
+  out.numbered = std::max(numbered.u64(0), out.head.id);
   MPYD_TRY_ASSIGN(Statement foreign,
                   connection_.prepare("SELECT count(*) FROM audit WHERE id <= 0"));
   MPYD_TRY(foreign.step());
@@ -73,7 +78,12 @@ Result<AuditLog::End> SqliteAuditLog::end() const {
 
 Result<void> SqliteAuditLog::append(const AuditEvent& event) {
   MPYD_TRY_ASSIGN(const End last, end());
-  const std::uint64_t id = std::max(last.numbered, last.head.id) + 1;
+  if (last.numbered >= kIdMax)
+    return fail(Errc::internal,
+                "the audit log's rows are numbered up to " + std::to_string(last.numbered) +
+                    ", and none can follow: somebody changed the database beside mpyd; mpyd audit "
+                    "verify says what is wrong, and a backup from before mends it");
+  const std::uint64_t id = last.numbered + 1;
   const Digest hash = audit_hash(last.head.hash, id, event);
   MPYD_TRY_ASSIGN(Statement insert, connection_.prepare("INSERT INTO audit (" MPYD_AUDIT_COLUMNS
                                                         ") VALUES (?, ?, ?, ?, ?, ?, ?, ?)"));

@@ -125,6 +125,21 @@ class AuditChain(unittest.TestCase):
                 self.assert_found("foreign", 0)
         self.assertTrue(self.head().startswith(f"{ROWS}:"))
 
+    def test_a_row_of_the_highest_number_is_found_and_is_told_as_what_keeps_the_log_from_going_on(self):
+        highest = 2 ** 63 - 1
+        self.sql(f"INSERT INTO audit SELECT {highest}, time_unix_s, actor, action, subject, detail, previous, hash FROM audit WHERE id = 3",
+                 f"UPDATE sqlite_sequence SET seq = {ROWS} WHERE name = 'audit'")
+        self.assert_found("missing", ROWS + 1)
+        done = live.mpyd("token", "rescue", "--data", self.server.data, "--name", "later", "--out", self.folder / "later.token", check=False)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn(f"numbered up to {highest}", done.stderr)
+        self.assertNotIn("there is a token named", done.stderr)
+        self.server.start()
+        done = self.server.admin("token", "create", "--name", "later", "--scope", "read", check=False)
+        self.assertIn("internal", done.stderr)
+        shown = json.loads(self.server.admin("audit", "--json").stdout)["events"]
+        self.assertIn(highest, [event["id"] for event in shown])
+
     def test_all_that_was_ever_is_listed_for_a_time_before_the_first_clock(self):
         self.server.start()
         events = json.loads(self.server.admin("audit", "--since", "5200w", "--json").stdout)["events"]
