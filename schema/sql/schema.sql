@@ -194,7 +194,8 @@ CREATE TABLE fleet_key_blocks (
 
 -- What was answered to a POST with an Idempotency-Key, for whoever repeats it within a day. token: the
 -- bearer's hash. request: SHA-256 over method, target and body. status 0: it was carried out, but the
--- answer is not kept: it held a secret, was too long, or the server was stopped before.
+-- answer is not kept: it held a secret, was too long, or the server was stopped before. body_bytes: what
+-- the body takes, for an index that tells it of all of a token's rows.
 CREATE TABLE answered_requests (
   token        BLOB NOT NULL CHECK (length(token) = 32),
   key          TEXT NOT NULL,
@@ -203,6 +204,8 @@ CREATE TABLE answered_requests (
   status       INTEGER NOT NULL,
   content_type TEXT NOT NULL,
   body         BLOB NOT NULL,
+  body_bytes   INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (token, key)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX answered_requests_time ON answered_requests (time_unix_s);
+CREATE INDEX answered_requests_token ON answered_requests (token, time_unix_s, body_bytes);

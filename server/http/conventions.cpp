@@ -103,14 +103,12 @@ Response remembered(const AnsweredRequest& answer) {
           .body = answer.body};
 }
 
-Response too_many_keys(std::uint64_t wait_s, const RequestHead& head) {
-  Response response = problem_response(
-      429, Errc::too_many_requests,
-      "the token has used " + std::to_string(kRequestsPerTokenMax) +
-          " Idempotency-Keys within a day, its most; go on with another token, or without a key",
-      head);
+Response too_many_keys(const RequestMemory::Turn::Full& full, const RequestHead& head) {
+  Response response =
+      problem_response(429, Errc::too_many_requests,
+                       full.why + "; go on with another token, or without a key", head);
   for (auto& [name, value] : response.headers)
-    if (name == "Retry-After") value = std::to_string(wait_s);
+    if (name == "Retry-After") value = std::to_string(full.wait_s);
   return response;
 }
 
@@ -120,7 +118,7 @@ Result<Response> change_once(const AdminApi& api, const Route<AdminApi>& route,
                                                        .key = *request.head.idempotency_key,
                                                        .request = digest_of(request)}));
   if (turn.answer() != nullptr) return remembered(*turn.answer());
-  if (turn.wait_s() != 0) return too_many_keys(turn.wait_s(), request.head);
+  if (turn.full()) return too_many_keys(*turn.full(), request.head);
   if (turn.was_done() && route.repeat != nullptr) return route.repeat(api, request);
   JoinableStore::Guest guest{.before = {},
                              .after = [&](Transaction& tx) { return turn.note(tx); },

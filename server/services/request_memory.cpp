@@ -10,13 +10,24 @@ bool is_forgotten(const AnsweredRequest& request, std::uint64_t now_unix_s) {
   return request.time_unix_s + kRequestRemembered_s < now_unix_s;
 }
 
+// Why nothing more is remembered for a token; empty: something is.
+std::string fullness_of(const RequestStore::Usage& usage) {
+  if (usage.count >= kRequestsPerTokenMax)
+    return "the token has used " + std::to_string(kRequestsPerTokenMax) +
+           " Idempotency-Keys within a day, its most";
+  if (usage.body_bytes >= kRememberedBytesPerTokenMax)
+    return "the answers to the token's Idempotency-Keys of a day take " +
+           std::to_string(kRememberedBytesPerTokenMax) + " bytes, their most";
+  return {};
+}
+
 }  // namespace
 
 RequestMemory::Turn::Turn(Turn&& other) noexcept
     : memory_(std::exchange(other.memory_, nullptr)),
       asked_(std::move(other.asked_)),
       earlier_(std::move(other.earlier_)),
-      wait_s_(other.wait_s_) {}
+      full_(std::move(other.full_)) {}
 
 RequestMemory::Turn::~Turn() {
   if (memory_ == nullptr) return;
@@ -62,18 +73,20 @@ Result<RequestMemory::Turn> RequestMemory::begin(const Asked& asked) {
   RequestStore::Usage usage;
   const Result<void> looked = store_.read([&](const Snapshot& s) -> Result<void> {
     MPYD_TRY_ASSIGN(turn.earlier_, s.requests().find(asked.token, asked.key));
+    if (turn.earlier_ && is_forgotten(*turn.earlier_, now)) turn.earlier_.reset();
+    if (turn.earlier_) return {};
+    // This reads as much as the token has keys: not for whoever repeats a request.
     MPYD_TRY_ASSIGN(usage, s.requests().usage(asked.token));
     return {};
   });
   MPYD_TRY(looked);
-  auto& earlier = turn.earlier_;
-  if (earlier && is_forgotten(*earlier, now)) earlier.reset();
+  const auto& earlier = turn.earlier_;
   if (earlier && earlier->request != asked.request)
     return fail(Errc::key_reused,
                 "the Idempotency-Key was used for another request; every request has its own");
   const std::uint64_t free_at = usage.oldest_unix_s + kRequestRemembered_s;
-  if (!earlier && usage.count >= kRequestsPerTokenMax && free_at >= now)
-    turn.wait_s_ = free_at - now + 1;
+  std::string full = fullness_of(usage);
+  if (!full.empty() && free_at >= now) turn.full_ = {std::move(full), free_at - now + 1};
   return turn;
 }
 

@@ -18,6 +18,7 @@ namespace mpyd::server {
 inline constexpr std::uint64_t kRequestRemembered_s = 24 * 3600;
 inline constexpr std::uint64_t kRequestsPerTokenMax = 10'000;
 inline constexpr std::size_t kRememberedAnswerBytesMax = 16384;
+inline constexpr std::uint64_t kRememberedBytesPerTokenMax = std::uint64_t{16} << 20;
 
 // Threads: any.
 class RequestMemory {
@@ -39,8 +40,12 @@ class RequestMemory {
     // It was carried out before: either here is the answer, or it was not kept.
     bool was_done() const { return earlier_.has_value(); }
     const AnsweredRequest* answer() const;
-    // It cannot be taken for so long: the token has as many remembered as it may. 0: it can.
-    std::uint64_t wait_s() const { return wait_s_; }
+    // It cannot be taken: the token has as much remembered as it may.
+    struct Full {
+      std::string why;
+      std::uint64_t wait_s = 0;  // until the oldest is forgotten
+    };
+    const std::optional<Full>& full() const { return full_; }
 
     // In the transaction of the change.
     Result<void> note(Transaction& tx) const;
@@ -54,7 +59,7 @@ class RequestMemory {
     RequestMemory* memory_;
     Asked asked_;
     std::optional<AnsweredRequest> earlier_;
-    std::uint64_t wait_s_ = 0;
+    std::optional<Full> full_;
   };
   // Errors: in_progress (this very request is being carried out), key_reused (the key belongs to
   // another request).

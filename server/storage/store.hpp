@@ -375,6 +375,7 @@ class RequestStore {
   struct Usage {
     std::uint64_t count = 0;
     std::uint64_t oldest_unix_s = 0;  // 0: there is none
+    std::uint64_t body_bytes = 0;
   };
   virtual Result<Usage> usage(const Digest& token) const = 0;
 

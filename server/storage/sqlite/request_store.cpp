@@ -20,18 +20,22 @@ Result<std::optional<AnsweredRequest>> SqliteRequestStore::find(const Digest& to
 }
 
 Result<RequestStore::Usage> SqliteRequestStore::usage(const Digest& token) const {
-  MPYD_TRY_ASSIGN(Statement rows, connection_.prepare("SELECT count(*), ifnull(min(time_unix_s), 0)"
-                                                      " FROM answered_requests WHERE token = ?"));
+  // Told by the index answered_requests_token alone: the rows hold the answers.
+  MPYD_TRY_ASSIGN(Statement rows,
+                  connection_.prepare("SELECT count(*), ifnull(min(time_unix_s), 0), "
+                                      "ifnull(sum(body_bytes), 0) "
+                                      "FROM answered_requests WHERE token = ?"));
   rows.bind(token.bytes());
   MPYD_TRY(rows.step());
-  return Usage{rows.u64(0), rows.u64(1)};
+  return Usage{rows.u64(0), rows.u64(1), rows.u64(2)};
 }
 
 Result<void> SqliteRequestStore::put(const AnsweredRequest& request) {
-  MPYD_TRY_ASSIGN(Statement insert,
-                  connection_.prepare("INSERT OR REPLACE INTO answered_requests (token, key, "
-                                      "request, time_unix_s, status, content_type, body) "
-                                      "VALUES (?, ?, ?, ?, ?, ?, ?)"));
+  MPYD_TRY_ASSIGN(
+      Statement insert,
+      connection_.prepare("INSERT OR REPLACE INTO answered_requests (token, key, "
+                          "request, time_unix_s, status, content_type, body, body_bytes) "
+                          "VALUES (?, ?, ?, ?, ?, ?, ?, length(?7))"));
   return insert.bind(request.token.bytes())
       .bind(request.key)
       .bind(request.request.bytes())

@@ -95,6 +95,26 @@ TEST_CASE("an audit log from before the chain is chained as it is, and goes on")
   CHECK(chain.head().id == 2501);
 }
 
+TEST_CASE("answers from before their bytes were counted are counted") {
+  const test::TemporaryDirectory directory;
+  const std::string path = directory.file("mpyd.db");
+  {
+    const auto old = open(path);
+    for (int i = 0; i < 6; ++i) REQUIRE(old->execute(migrations()[i].sql));
+    REQUIRE(old->execute(
+        ("PRAGMA user_version = 6; PRAGMA application_id = " + std::to_string(kApplicationId) +
+         "; INSERT INTO answered_requests (token, key, request, time_unix_s, status, content_type, "
+         "body) VALUES (zeroblob(32), 'a', zeroblob(32), 1, 200, '', zeroblob(70)), "
+         "(zeroblob(32), 'b', zeroblob(32), 1, 0, '', x'')")
+            .c_str()));
+  }
+  const auto store = SqliteStore::open(path).value();
+  const auto usage =
+      store->get([](const Snapshot& s) { return s.requests().usage(Digest{}); }).value();
+  CHECK(usage.count == 2);
+  CHECK(usage.body_bytes == 70);
+}
+
 TEST_CASE("a copy of a database is of one moment, while others write on") {
   const test::TemporaryDirectory directory;
   const auto store = SqliteStore::create(directory.file("mpyd.db")).value();

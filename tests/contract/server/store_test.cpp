@@ -728,6 +728,20 @@ TEST_CASE("every store keeps its promises") {
     CHECK(forget(3, 9) == 0);
   }
 
+  DYNAMIC_SECTION(
+      backend.name << ": what a token's answers take is told, of the last of each key") {
+    const auto token = test::random_fixed<Digest>(1);
+    REQUIRE(write([&](Transaction& tx) -> Result<void> {
+      MPYD_TRY(tx.requests().put({.token = token, .key = "a", .body = ByteVector(70)}));
+      MPYD_TRY(tx.requests().put({.token = token, .key = "a", .body = ByteVector(5)}));
+      MPYD_TRY(tx.requests().put({.token = token, .key = "b", .body = ByteVector(2)}));
+      return tx.requests().put({.key = "a", .body = ByteVector(9)});
+    }));
+    const auto usage = get(*store, [&](const Snapshot& s) { return s.requests().usage(token); });
+    CHECK(usage.count == 2);
+    CHECK(usage.body_bytes == 7);
+  }
+
   DYNAMIC_SECTION(backend.name << ": tokens are found by hash and removed by name") {
     const Token token{.hash = test::random_fixed<Digest>(1),
                       .name = "ci",

@@ -305,6 +305,33 @@ TEST_CASE("a key too many costs no use") {
   CHECK(test::must(world.tokens.show("two")).uses == 0);
 }
 
+TEST_CASE("the answers kept for a token have a bound in bytes; what they answer is answered on") {
+  World world;
+  const Headers key = {{"Idempotency-Key", "first"}};
+  const std::string yank = "/v1/admin/releases/yank";
+  REQUIRE(world.send("POST", yank, key, selection()).status == 200);
+  const ByteVector body(kRememberedAnswerBytesMax);
+  test::must(world.store->write([&](Transaction& tx) -> Result<void> {
+    for (std::size_t i = 0; i < kRememberedBytesPerTokenMax / body.size(); ++i)
+      MPYD_TRY(tx.requests().put({.token = hash_token(world.token),
+                                  .key = std::to_string(i),
+                                  .time_unix_s = world.clock.now,
+                                  .status = 200,
+                                  .body = body}));
+    return {};
+  }));
+  const Headers other = {{"Idempotency-Key", "one-more"}};
+  const Response refused = world.send("POST", yank, other, selection());
+  CHECK(refused.status == 429);
+  CHECK(detail_of(refused) ==
+        "the answers to the token's Idempotency-Keys of a day take 16777216 bytes, their most; go "
+        "on with another token, or without a key");
+  CHECK(header_of(refused, "Retry-After") == std::to_string(kRequestRemembered_s + 1));
+  CHECK(world.send("POST", yank, key, selection()).status == 200);
+  world.clock.now += kRequestRemembered_s + 1;
+  CHECK(world.send("POST", yank, other, selection()).status == 200);
+}
+
 TEST_CASE("a key that is empty is none, and says so") {
   World world;
   const Headers key = {{"Idempotency-Key", ""}};
