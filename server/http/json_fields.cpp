@@ -36,9 +36,15 @@ std::size_t count_keys(const boost::json::value& value) {
   return count;
 }
 
-// In valid JSON, every colon outside a string follows a key.
-std::size_t count_keys(std::string_view json) {
-  std::size_t count = 0;
+struct Census {
+  std::size_t keys = 0;
+  std::size_t values = 0;  // at most one too many for each empty list or object
+};
+
+// In valid JSON, outside strings: every colon follows a key; every value is the first of all or of
+// its list or object, or follows a comma.
+Census take_census(std::string_view json) {
+  Census out{.values = 1};
   bool in_string = false;
   for (std::size_t i = 0; i < json.size(); ++i) {
     if (json[i] == '"')
@@ -46,20 +52,26 @@ std::size_t count_keys(std::string_view json) {
     else if (json[i] == '\\')
       ++i;
     else if (json[i] == ':' && !in_string)
-      ++count;
+      ++out.keys;
+    else if ((json[i] == ',' || json[i] == '[' || json[i] == '{') && !in_string)
+      ++out.values;
   }
-  return count;
+  return out;
 }
 
 }  // namespace
 
 Result<boost::json::object> parse_json_object(std::string_view body) {
+  const Census census = take_census(body);
+  if (census.values > kJsonValuesMax)
+    return fail(Errc::limit,
+                "the body has more JSON values than " + std::to_string(kJsonValuesMax));
   boost::system::error_code failed;
   boost::json::value value = boost::json::parse(body, failed);
   if (failed) return fail(Errc::malformed, "the body is not JSON: " + failed.message());
   if (!value.is_object()) return fail(Errc::malformed, "the body is not a JSON object");
   // Of equal keys the parser keeps the last; who checked the first must not be deceived.
-  if (count_keys(value) != count_keys(body))
+  if (count_keys(value) != census.keys)
     return fail(Errc::malformed, "the body has the same key twice");
   return std::move(value.as_object());
 }

@@ -13,7 +13,12 @@
 
 namespace mpyd::server::http {
 
-// Errors: malformed (not JSON, not an object, or a key twice in one object).
+// As many policy entries as the largest body has room for. Each value takes its parser some dozens
+// of bytes, of which the body need have but two.
+inline constexpr std::size_t kJsonValuesMax = 131'072;
+
+// Errors: malformed (not JSON, not an object, or a key twice in one object), limit (more than
+// kJsonValuesMax values).
 Result<boost::json::object> parse_json_object(std::string_view body);
 
 // All errors are invalid_argument and name the field. Null counts as absent.

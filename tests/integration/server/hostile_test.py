@@ -2,6 +2,8 @@
 """Broken and hostile HTTP against the real daemon: every request is refused or cut off in bounded time, nothing is smuggled
 past a request's end, and the daemon is well afterwards."""
 
+import pathlib
+import re
 import select
 import socket
 import time
@@ -9,6 +11,7 @@ import unittest
 
 from support import Answer, DaemonCase
 
+MIB16 = 16 << 20
 WELL = b"GET /healthz HTTP/1.1\r\nHost: t\r\nX-Request-Id: smuggled\r\n\r\n"
 SYNC = b"POST /v1/device/sync HTTP/1.1\r\nHost: t\r\n"
 
@@ -216,6 +219,23 @@ class Hostile(DaemonCase):
             with self.subTest(body):
                 answer = self.request("POST", "/v1/admin/tokens", {"Authorization": f"Bearer {self.token}"}, body, self.admin_port)
                 self.assertIn("twice", self.assert_problem(answer, 400, "malformed")["detail"])
+
+    def test_many_values_do_not_multiply_a_body_in_memory(self):
+        def peak_bytes():
+            status = pathlib.Path(f"/proc/{self.server.process.pid}/status").read_text()
+            return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024
+
+        before = peak_bytes()
+        for value in (b'""', b"0", b"[]", b"{}"):
+            with self.subTest(value):
+                body = b'{"head":"","entries":[' + b",".join([value] * (MIB16 // (len(value) + 1) - 20)) + b"]}"
+                answer = self.request("PUT", "/v1/admin/trust/targets", {"Authorization": f"Bearer {self.token}"}, body,
+                                      self.admin_port)
+                self.assertIn("JSON values", self.assert_problem(answer, 422, "limit")["detail"])
+        grown = peak_bytes() - before
+        print(f"bodies of 16 MiB: {grown / 1e6:.0f} MB more at the peak")
+        self.assertLess(grown, 6 * MIB16)
+        self.assert_well()
 
 
 if __name__ == "__main__":

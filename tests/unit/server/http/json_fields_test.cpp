@@ -37,6 +37,25 @@ TEST_CASE("a key twice in one object is malformed, however it is spelled and whe
     CHECK(parse_json_object(body));
 }
 
+TEST_CASE("a body has a bound in values, wherever they are; commas in strings are none") {
+  const auto list_of = [](std::size_t count, const std::string& value) {
+    std::string out = "{\"list\":[" + value;
+    for (std::size_t i = 1; i < count; ++i) out += "," + value;
+    return out + "]}";
+  };
+  // The object and the list are values as well.
+  CHECK(parse_json_object(list_of(kJsonValuesMax - 2, "1")));
+  CHECK(parse_json_object(list_of(2, '"' + std::string(kJsonValuesMax, ',') + '"')));
+  for (const std::string& body :
+       {list_of(kJsonValuesMax - 1, "1"), list_of(kJsonValuesMax / 2, "[1]"),
+        list_of(kJsonValuesMax / 2, R"({"a":1})")}) {
+    const auto refused = parse_json_object(body);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == Errc::limit);
+    CHECK(refused.error().message == "the body has more JSON values than 131072");
+  }
+}
+
 TEST_CASE("bodies that are no JSON object are malformed") {
   for (const char* body : {"", "{", "[]", "7", "{\"a\":1}x"})
     CHECK(parse_json_object(body).error().code == Errc::malformed);
