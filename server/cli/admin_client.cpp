@@ -129,7 +129,7 @@ Outcome<AdminClient::Answer> AdminClient::ask(http::ClientRequest request) const
   if (object.empty() && answer.status != 204)
     return failure(Errc::malformed, url() + " did not answer with JSON",
                    "--server must be the admin address of an mpyd server");
-  return Answer{std::move(object), next_target(answer.link)};
+  return Answer{std::move(object), next_target(answer.link), answer.body.size()};
 }
 
 Outcome<json::object> AdminClient::send(http::ClientRequest request) const {
@@ -140,6 +140,7 @@ Outcome<json::object> AdminClient::send(http::ClientRequest request) const {
 Outcome<json::object> AdminClient::get_all(const std::string& target, std::string_view rows,
                                            std::size_t rows_max) const {
   json::array all;
+  std::size_t bytes = 0;
   std::string next = target;
   while (!next.empty() && all.size() < rows_max) {
     MPYD_TRY_ASSIGN(Answer page, ask({.method = "GET", .target = next}));
@@ -150,6 +151,12 @@ Outcome<json::object> AdminClient::get_all(const std::string& target, std::strin
     if (!page.next.empty() && (list->get_array().empty() || page.next == next))
       return failure(Errc::malformed, url() + next + " names a next page, and leads nowhere",
                      "a cache between here and the server may be broken");
+    bytes += page.bytes;
+    if (bytes > kListedBytesMax)
+      return failure(Errc::limit,
+                     "the list at " + url() + target + " takes more than " +
+                         std::to_string(kListedBytesMax) + " bytes",
+                     "ask for less of it at once, by the command's filters (--help)");
     for (json::value& row : list->get_array()) all.push_back(std::move(row));
     next = std::move(page.next);
   }
@@ -157,16 +164,19 @@ Outcome<json::object> AdminClient::get_all(const std::string& target, std::strin
 }
 
 Outcome<json::object> AdminClient::send_json(const char* method, const std::string& target,
-                                             const json::object& body) const {
+                                             const json::object& body,
+                                             std::size_t answer_bytes_max) const {
   const std::string text = json::serialize(body);
   return send({.method = method,
                .target = target,
                .content_type = "application/json",
-               .body = as_bytes(std::string_view(text))});
+               .body = as_bytes(std::string_view(text)),
+               .answer_bytes_max = answer_bytes_max});
 }
 
-Outcome<json::object> AdminClient::get(const std::string& target) const {
-  return send({.method = "GET", .target = target});
+Outcome<json::object> AdminClient::get(const std::string& target,
+                                       std::size_t answer_bytes_max) const {
+  return send({.method = "GET", .target = target, .answer_bytes_max = answer_bytes_max});
 }
 Outcome<ByteVector> AdminClient::get_bytes(const std::string& target) const {
   MPYD_TRY_ASSIGN(http::ClientAnswer answer,
@@ -174,14 +184,15 @@ Outcome<ByteVector> AdminClient::get_bytes(const std::string& target) const {
   if (!is_success(answer)) return fail(problem_of(answer, json_of(answer)));
   return std::move(answer.body);
 }
-Outcome<json::object> AdminClient::post(const std::string& target, const json::object& body) const {
-  return send_json("POST", target, body);
+Outcome<json::object> AdminClient::post(const std::string& target, const json::object& body,
+                                        std::size_t answer_bytes_max) const {
+  return send_json("POST", target, body, answer_bytes_max);
 }
 Outcome<json::object> AdminClient::put(const std::string& target, const json::object& body) const {
-  return send_json("PUT", target, body);
+  return send_json("PUT", target, body, kObjectBytesMax);
 }
 Outcome<json::object> AdminClient::remove(const std::string& target) const {
-  return send({.method = "DELETE", .target = target});
+  return send({.method = "DELETE", .target = target, .answer_bytes_max = kObjectBytesMax});
 }
 Outcome<json::object> AdminClient::post_bytes(const std::string& target,
                                               const std::string& content_type, Bytes body,

@@ -21,6 +21,9 @@ Outcome<std::string> read_token(const ServerOptions& options);
 
 // Of a list that is gathered from its pages; whoever has more asks for less at once.
 inline constexpr std::size_t kListedRowsMax = 1'000'000;
+inline constexpr std::size_t kListedBytesMax = std::size_t{256} << 20;
+// Of an answer about one thing: a token, a device, what was done.
+inline constexpr std::size_t kObjectBytesMax = std::size_t{1} << 20;
 
 class AdminClient {
  public:
@@ -33,17 +36,21 @@ class AdminClient {
                                         unsigned answer_timeout_ms = 60'000);
 
   // The methods below return the answer's JSON object (empty for 204). Errors: those of
-  // Client::send, and the problem's code; its detail and hint become the message and the hint.
-  Outcome<boost::json::object> get(const std::string& target) const;
-  // A list, page by page, as one object: `rows` names its array. At most `rows_max` rows.
+  // Client::send (limit: an answer is larger than `answer_bytes_max`, or than kObjectBytesMax where
+  // there is no such parameter), and the problem's code; its detail and hint become the message and
+  // the hint.
+  Outcome<boost::json::object> get(const std::string& target,
+                                   std::size_t answer_bytes_max = kObjectBytesMax) const;
+  // A list, page by page, as one object: `rows` names its array. At most `rows_max` rows. Errors
+  // also: limit (all pages are larger than kListedBytesMax).
   Outcome<boost::json::object> get_all(const std::string& target, std::string_view rows,
                                        std::size_t rows_max = kListedRowsMax) const;
-  Outcome<boost::json::object> post(const std::string& target,
-                                    const boost::json::object& body) const;
+  Outcome<boost::json::object> post(const std::string& target, const boost::json::object& body,
+                                    std::size_t answer_bytes_max = kObjectBytesMax) const;
   Outcome<boost::json::object> put(const std::string& target,
                                    const boost::json::object& body) const;
   Outcome<boost::json::object> remove(const std::string& target) const;
-  // With an Idempotency-Key: sent again, it is carried out once.
+  // With an Idempotency-Key: sent again, it is carried out once. The answer grows with the body.
   Outcome<boost::json::object> post_bytes(const std::string& target,
                                           const std::string& content_type, Bytes body,
                                           const std::string& idempotency_key) const;
@@ -59,11 +66,13 @@ class AdminClient {
   struct Answer {
     boost::json::object object;
     std::string next;  // target of the next page; empty: this is the last
+    std::size_t bytes = 0;
   };
   Outcome<Answer> ask(http::ClientRequest request) const;
   Outcome<boost::json::object> send(http::ClientRequest request) const;
   Outcome<boost::json::object> send_json(const char* method, const std::string& target,
-                                         const boost::json::object& body) const;
+                                         const boost::json::object& body,
+                                         std::size_t answer_bytes_max) const;
 
   http::Client client_;
   std::string token_;  // secret

@@ -56,12 +56,13 @@ Outcome<void> run_audit(const AuditOptions& options, const Output& out) {
   MPYD_TRY_ASSIGN(
       json::object answer,
       client.get("/v1/admin/audit" +
-                 query_of({{"limit", std::to_string(options.limit)},
-                           {"order", options.after == 0 ? "newest" : ""},
-                           {"after", options.after == 0 ? "" : std::to_string(options.after)},
-                           {"actor", options.actor},
-                           {"action", options.action},
-                           {"since", options.since.empty() ? "" : std::to_string(since)}})));
+                     query_of({{"limit", std::to_string(options.limit)},
+                               {"order", options.after == 0 ? "newest" : ""},
+                               {"after", options.after == 0 ? "" : std::to_string(options.after)},
+                               {"actor", options.actor},
+                               {"action", options.action},
+                               {"since", options.since.empty() ? "" : std::to_string(since)}}),
+                 http::kAnswerBytesMax));
   MPYD_TRY_ASSIGN(const auto events, object_list(answer, "events"));
   std::vector<std::vector<std::string>> rows = {{"NUMBER", "TIME", "WHO", "WHAT", "ON", "DETAIL"}};
   for (const boost::json::object& event : events)

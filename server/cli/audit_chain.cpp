@@ -13,6 +13,8 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t kRowsAtOnce = 1000;
+// More than a server appends to its log while it is read; who sends more of them has no end.
+constexpr std::uint64_t kAppendedMeanwhileMax = 100'000;
 
 Outcome<Digest> hash_field(const json::object& row, std::string_view name) {
   MPYD_TRY_ASSIGN(const std::string text, text_field(row, name));
@@ -34,8 +36,9 @@ Outcome<AuditRow> row_of(const json::object& row) {
 }
 
 Outcome<json::object> fetch(const AdminClient& client, std::uint64_t after, std::size_t limit) {
-  return client.get("/v1/admin/audit/chain" +
-                    query_of({{"after", std::to_string(after)}, {"limit", std::to_string(limit)}}));
+  return client.get("/v1/admin/audit/chain" + query_of({{"after", std::to_string(after)},
+                                                        {"limit", std::to_string(limit)}}),
+                    http::kAnswerBytesMax);
 }
 
 Outcome<AuditHead> head_of(const json::object& answer) {
@@ -47,6 +50,7 @@ Outcome<AuditHead> head_of(const json::object& answer) {
 Outcome<AuditVerdict> verify_served(const AdminClient& client,
                                     const std::optional<AuditHead>& known, Progress& progress) {
   AuditChain chain(known);
+  std::optional<std::uint64_t> last;  // when the verifying began
   while (true) {
     MPYD_TRY_ASSIGN(const json::object answer, fetch(client, chain.head().id, kRowsAtOnce));
     MPYD_TRY_ASSIGN(const auto rows, object_list(answer, "rows"));
@@ -56,6 +60,13 @@ Outcome<AuditVerdict> verify_served(const AdminClient& client,
         return AuditVerdict{chain.head(), found, chain.restored()};
     }
     MPYD_TRY_ASSIGN(const AuditHead end, head_of(answer));
+    if (!last) last = end.id;
+    if (chain.head().id > *last && chain.head().id - *last > kAppendedMeanwhileMax)
+      return failure(Errc::limit,
+                     "the audit log of " + client.url() + " has no end: row " +
+                         std::to_string(*last) + " was its last, and more than " +
+                         std::to_string(kAppendedMeanwhileMax) + " followed while it was read",
+                     "verify the database itself, on its machine: mpyd audit verify --data DIR");
     progress.update(chain.head().id, end.id);
     if (rows.size() == kRowsAtOnce) continue;
     MPYD_TRY_ASSIGN(const std::uint64_t numbered, number_field(answer, "numbered"));

@@ -22,7 +22,8 @@ Outcome<void> run_explain(const ExplainOptions& options, const Output& out) {
       advise(client.get("/v1/admin/explain" + query_of({{"device", device},
                                                         {"abi", options.abi},
                                                         {"hardware_id", options.hardware_id},
-                                                        {"revision", options.revision}})),
+                                                        {"revision", options.revision}}),
+                        http::kAnswerBytesMax),
              Errc::conflict, "give --abi as well, such as --abi 6.3-armv7m"));
   std::string text;
   if (!is_absent(answer, "chosen") && answer.at("chosen").is_object()) {

@@ -81,7 +81,8 @@ Outcome<void> run_inventory(const InventoryOptions& options, const Output& out) 
 
 Outcome<void> run_stats(const ServerOptions& options, const Output& out) {
   MPYD_TRY_ASSIGN(const AdminClient client, AdminClient::open(options));
-  MPYD_TRY_ASSIGN(const json::object answer, client.get("/v1/admin/statistics"));
+  MPYD_TRY_ASSIGN(const json::object answer,
+                  client.get("/v1/admin/statistics", http::kAnswerBytesMax));
   std::string text = shown(answer, "devices") + " devices, " +
                      shown(answer, "devices_seen_in_a_day") + " of them seen within a day; " +
                      shown(answer, "boards") + " boards, " + shown(answer, "loaded") +

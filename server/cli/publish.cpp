@@ -102,8 +102,9 @@ Outcome<std::uint32_t> choose_release(const json::object& answer, std::uint32_t 
 
 Outcome<Match> ask_match(const AdminClient& client, const Manifest& shared,
                          const DriverFiles& files, bool is_public, std::uint32_t floor) {
-  MPYD_TRY_ASSIGN(const json::object answer, client.post("/v1/admin/releases/match",
-                                                         match_question(shared, files, is_public)));
+  MPYD_TRY_ASSIGN(const json::object answer,
+                  client.post("/v1/admin/releases/match", match_question(shared, files, is_public),
+                              http::kAnswerBytesMax));
   Match match;
   MPYD_TRY_ASSIGN(match.release, choose_release(answer, shared.release, floor));
   if (!is_absent(answer, "deprecated")) match.deprecated = shown(answer, "deprecated");

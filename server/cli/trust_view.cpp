@@ -84,7 +84,7 @@ Outcome<VerifiedTargets> verify_ended(const TrustView& view, const TargetsDocume
 }
 
 Outcome<TrustFile> fetch_trust_file(const AdminClient& client) {
-  MPYD_TRY_ASSIGN(const json::object answer, client.get("/v1/admin/trust"));
+  MPYD_TRY_ASSIGN(const json::object answer, client.get("/v1/admin/trust", http::kAnswerBytesMax));
   return read_trust_fields(answer);
 }
 

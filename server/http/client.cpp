@@ -81,6 +81,7 @@ struct Job {
   const std::string& host;
   const std::string& port;
   WireRequest& request;
+  std::size_t answer_bytes_max;
 };
 
 #define MPYD_ASIO(ec) asio::redirect_error(asio::use_awaitable, ec)
@@ -105,12 +106,12 @@ asio::awaitable<Result<ClientAnswer>> exchange(Stream& stream, const Job& job) {
   const error_code write_error = ec;
   beast::flat_buffer buffer;
   bhttp::response_parser<bhttp::vector_body<char>> parser;
-  parser.body_limit(job.options.answer_bytes_max);
+  parser.body_limit(job.answer_bytes_max);
   parser.header_limit(16 * 1024);
   co_await bhttp::async_read(stream, buffer, parser, MPYD_ASIO(ec));
   if (ec == bhttp::error::body_limit)
     co_return fail(Errc::limit, "the answer of " + job.url + " is larger than " +
-                                    std::to_string(job.options.answer_bytes_max) + " bytes");
+                                    std::to_string(job.answer_bytes_max) + " bytes");
   if (ec) {
     Error failed = network_error(write_error ? write_error : ec, job.url, "no answer from");
     // What a listener with TLS does to a request in clear.
@@ -214,7 +215,7 @@ Result<ClientAnswer> Client::send(const ClientRequest& request) const {
   const bool is_ipv6 = host_.find(':') != std::string::npos;
   WireRequest wire =
       make_wire_request(request, (is_ipv6 ? "[" + host_ + "]" : host_) + ":" + port_);
-  const Job job{options_, url_, host_, port_, wire};
+  const Job job{options_, url_, host_, port_, wire, request.answer_bytes_max};
 
   asio::io_context io(1);
   Result<ClientAnswer> answer = fail(Errc::internal, "the request to " + url_ + " did not end");

@@ -9,6 +9,9 @@
 
 namespace mpyd::server::http {
 
+// Of an answer that grows with what there is, such as a page of a list.
+inline constexpr std::size_t kAnswerBytesMax = std::size_t{64} << 20;
+
 struct ClientRequest {
   std::string method = "GET";
   std::string target = "/";  // path and query, percent-encoded
@@ -16,6 +19,7 @@ struct ClientRequest {
   Bytes body;
   std::string bearer_token;  // secret; empty: none
   std::string idempotency_key;
+  std::size_t answer_bytes_max = kAnswerBytesMax;
 };
 
 struct ClientAnswer {
@@ -31,7 +35,6 @@ struct ClientOptions {
   std::string ca_file;  // PEM; empty: the system's certificates
   unsigned connect_timeout_ms = 10'000;
   unsigned answer_timeout_ms = 60'000;  // request sent and answer read to its end
-  std::size_t answer_bytes_max = std::size_t{64} << 20;
 };
 
 class Client {

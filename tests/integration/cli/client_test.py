@@ -1,8 +1,10 @@
 """What a hostile or broken server can do to the command line: nothing but make it fail."""
 
 import contextlib
+import hashlib
 import json
 import socket
+import struct
 import subprocess
 import threading
 import unittest
@@ -39,6 +41,24 @@ def json_answer(body, status="200 OK", kind="application/json"):
     return (f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(text)}\r\n\r\n").encode() + text
 
 
+class Log:
+    """An audit log without an end; the chain is that of schema/audit.md."""
+
+    def __init__(self):
+        self.row, self.hash = 0, bytes(32)
+
+    def more(self, count):
+        return [self.next_row() for _ in range(count)]
+
+    def next_row(self):
+        self.row += 1
+        previous = self.hash
+        texts = b"".join(struct.pack("<I", len(text)) + text for text in (b"token:a", b"yank", b"x", b"{}"))
+        self.hash = hashlib.sha256(b"mpyd audit v1\0" + previous + struct.pack("<QQ", self.row, 1) + texts).digest()
+        return {"id": self.row, "time_unix_s": 1, "actor": "token:a", "action": "yank", "subject": "x", "detail": "{}",
+                "previous": previous.hex(), "hash": self.hash.hex()}
+
+
 class Client(CliTest):
     ENV = {"MPYD_TOKEN": "a-token"}
 
@@ -65,6 +85,39 @@ class Client(CliTest):
         for answer in (endless, lying):
             with answering(answer) as (url, _):
                 self.ask(VERIFICATION, url, saying="larger than")
+
+    def test_an_answer_of_one_thing_ends_at_a_smaller_bound(self):
+        def large(connection, _):
+            connection.sendall(json_answer({"name": "x" * (2 << 20)}))
+
+        for command in (("device", "move"), ("token", "create", "--name", "ci", "--scope", "read"), ("token", "revoke", "ci")):
+            with answering(large) as (url, _), self.subTest(command=command):
+                self.run_fails(VERIFICATION, *command, "--server", url, env=self.ENV, saying="larger than 1048576 bytes")
+
+    def test_a_list_of_large_pages_ends_at_its_bound(self):
+        head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+        page = json.dumps({"releases": [{"version": "x" * (50 << 20)}]}).encode()
+
+        def endless(connection, request):
+            number = len(requests)
+            connection.sendall(f"{head}Link: </v1/admin/releases?cursor={number}>; rel=\"next\"\r\n"
+                               f"Content-Length: {len(page)}\r\n\r\n".encode() + page)
+
+        with answering(endless) as (url, requests):
+            done = self.ask(VERIFICATION, url, saying="more than 268435456 bytes")
+            self.assertIn("hint: ", done.stderr)
+            self.assertEqual(len(requests), 6)
+
+    def test_an_audit_log_that_grows_while_it_is_verified_has_an_end(self):
+        """Rows whose hashes are right for ever, of a server whose head is row 5 in every answer."""
+        log = Log()
+
+        def endless(connection, _):
+            connection.sendall(json_answer({"rows": log.more(1000), "head": f"5:{'00' * 32}", "numbered": 5, "foreign": 0}))
+
+        with answering(endless) as (url, requests):
+            self.run_fails(VERIFICATION, "audit", "verify", "--server", url, env=self.ENV, saying="row 5 was its last")
+            self.assertLess(len(requests), 120)
 
     def test_no_answer_and_no_server_are_network_failures(self):
         with answering(lambda c, _: None) as (url, _):
