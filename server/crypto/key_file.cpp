@@ -93,7 +93,9 @@ Result<LoadedKey> load(const std::string& path, KeyRole role,
                        const PassphraseProvider& passphrase) {
   MPYD_TRY(refuse_readable_by_others(path));
   WipedFile file;
-  MPYD_TRY_ASSIGN(file.bytes, read_file_or_pipe(path, kKeyFileBytesMax));
+  // A server's key is the service's, whose data directory it lies in.
+  const SecretOwner owner = role == KeyRole::server ? SecretOwner::folder_too : SecretOwner::self;
+  MPYD_TRY_ASSIGN(file.bytes, read_file_or_pipe(path, kKeyFileBytesMax, owner));
   WipedMessage message;
   v1::KeyFile& parsed = message.fields;
   MPYD_TRY(with_context(parse_key_file(file.bytes, parsed), path));

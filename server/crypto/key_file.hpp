@@ -3,7 +3,8 @@
 //   key file = "mpyd-key\n" | mpyd.v1.KeyFile (schema/mpyd/v1/identity.proto)
 //   NAME.pub = "mpyd-<role> <64 hex digits> <comment>\n"
 //
-// A key file is a secret: mode 0600, refused when group or others may read it, never overwritten.
+// A key file is a secret: mode 0600, refused when group or others may read it or another user owns
+// it, never overwritten. A server's key may belong to whom its folder belongs to.
 // The secret part is 32 bytes: the Ed25519 seed or the X25519 scalar; with a passphrase it is
 // sealed by secretbox (XSalsa20-Poly1305) under Argon2id of the passphrase, interactive limits.
 #pragma once
@@ -62,9 +63,9 @@ using PassphraseProvider = std::function<Result<LockedBytes>()>;
 // Says that there is none: the error names the file's way out.
 Result<LockedBytes> no_passphrase();
 
-// Errors: not_found, io, forbidden (readable by group or others), bad_magic, malformed,
-// unsupported, invalid_argument (a key of another role), decryption (wrong passphrase), and the
-// provider's.
+// Errors: not_found, io, forbidden (readable by group or others, another user's), bad_magic,
+// malformed, unsupported, invalid_argument (a key of another role), decryption (wrong passphrase),
+// and the provider's.
 Result<SigningKeyPair> load_signing_key(const std::string& path, KeyRole role,
                                         const PassphraseProvider& passphrase = no_passphrase);
 Result<ExchangeKeyPair> load_exchange_key(const std::string& path,

@@ -1,10 +1,12 @@
 #include "server/util/file.hpp"
 
 #include <fcntl.h>
+#include <pwd.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -212,22 +214,58 @@ Result<std::size_t> FileReader::read(MutableBytes out) {
   return filled;
 }
 
-Result<ByteVector> read_file_or_pipe(const std::string& path, std::size_t bytes_max) {
+namespace {
+
+// "alice", or "uid 1000" of one without a name.
+std::string user_name(uid_t uid) {
+  std::array<char, 4096> text;
+  passwd entry{};
+  passwd* found = nullptr;
+  if (::getpwuid_r(uid, &entry, text.data(), text.size(), &found) == 0 && found != nullptr)
+    return found->pw_name;
+  return "uid " + std::to_string(uid);
+}
+
+// Of `owner`, who is another one.
+Error not_ours(const std::string& path, std::string_view what, uid_t owner) {
+  return {Errc::forbidden, path + " belongs to " + user_name(owner) + ", who may exchange " +
+                               std::string(what) + "; make it yours, chown " +
+                               user_name(::geteuid()) + " " + path + ", or name another"};
+}
+
+Result<void> check_secret(const std::string& path, const struct stat& status, SecretOwner owner) {
+  if ((status.st_mode & 077U) != 0)
+    return fail(Errc::forbidden,
+                path + " is a secret, but others may read it; close it first: chmod 600 " + path);
+  if (status.st_uid == ::geteuid() || status.st_uid == 0) return {};
+  struct stat folder {};
+  if (owner == SecretOwner::folder_too && ::stat(directory_of(path).c_str(), &folder) == 0 &&
+      folder.st_uid == status.st_uid)
+    return {};
+  return fail(not_ours(path, "the secret in it", status.st_uid));
+}
+
+}  // namespace
+
+Result<ByteVector> read_file_or_pipe(const std::string& path, std::size_t bytes_max,
+                                     SecretOwner owner) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
   if (!file.valid()) return fail(errno_error("cannot open", path));
   struct stat status {};
   if (::fstat(file.get(), &status) == 0 && S_ISDIR(status.st_mode))
     return fail(not_regular(path, status));
-  if (S_ISREG(status.st_mode) && (status.st_mode & 077U) != 0)
-    return fail(Errc::forbidden,
-                path + " is a secret, but others may read it; close it first: chmod 600 " + path);
+  if (S_ISREG(status.st_mode)) MPYD_TRY(check_secret(path, status, owner));
   return read_all(file.get(), path, bytes_max);
 }
 
 Result<void> make_directory(const std::string& path, mode_t mode) {
   if (::mkdir(path.c_str(), mode) != 0 && errno != EEXIST)
     return fail(errno_error("cannot create the directory", path));
-  return check_directory(path, mode);
+  MPYD_TRY(check_directory(path, mode));
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return fail(errno_error("cannot look at", path));
+  if (status.st_uid == ::geteuid()) return {};
+  return fail(not_ours(path, "what is put there", status.st_uid));
 }
 
 Result<void> check_directory(const std::string& path, mode_t mode) {

@@ -70,14 +70,21 @@ class FileReader {
   std::uint64_t size_ = 0;
 };
 
-// For secrets, which people hand over through pipes, as in --passphrase-file <(pass show mpyd).
-// Errors: as read_file; forbidden (a file that others may read).
-Result<ByteVector> read_file_or_pipe(const std::string& path, std::size_t bytes_max);
+// Whose a secret's file may be: the effective user's or root's, else its owner may exchange it and
+// knows it anyway. `folder_too`: also the owner's of the folder it lies in, as a service's are,
+// whom root looks after.
+enum class SecretOwner : std::uint8_t { self, folder_too };
 
-// Creates one directory with exactly `mode`; one that exists must be empty of group and world
-// rights beyond `mode`. Errors: io, forbidden.
+// For secrets, which people hand over through pipes, as in --passphrase-file <(pass show mpyd).
+// Errors: as read_file; forbidden (a file that others may read, or that is another user's).
+Result<ByteVector> read_file_or_pipe(const std::string& path, std::size_t bytes_max,
+                                     SecretOwner owner = SecretOwner::self);
+
+// For what is made anew. Creates one directory with exactly `mode`; one that exists must be the
+// effective user's, and empty of group and world rights beyond `mode`. Errors: io, forbidden.
 Result<void> make_directory(const std::string& path, mode_t mode);
-// A directory that is there. Errors: io, forbidden (group or world have rights beyond `mode`).
+// A directory that is there, whosever it is: root looks after those of services. Errors: io,
+// forbidden (group or world have rights beyond `mode`).
 Result<void> check_directory(const std::string& path, mode_t mode);
 
 // "cannot open /x: No such file or directory"

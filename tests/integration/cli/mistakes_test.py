@@ -2,6 +2,7 @@
 why, and what to do next."""
 
 import json
+import os
 import re
 import shutil
 import socket
@@ -275,6 +276,37 @@ class Mistakes(CliTest):
                      [f"{nowhere} is not a data directory", f"mpyd init --data {nowhere} --keys"])
         self.mistake(CONFLICT, ("init", "--data", self.server.data, "--keys", self.server.keys),
                      ["exists already", "nothing was changed", "--keys"])
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root may give a file to another user")
+    def test_what_another_user_may_exchange(self):
+        """Root is whom this is about: others cannot read or write it anyway."""
+        theirs, ours, token = (self.folder / name for name in ("theirs", "ours", "their.token"))
+        theirs.mkdir(mode=0o700)
+        shutil.copy(self.server.token_file, token)
+        passphrase = self.folder / "passphrase"
+        passphrase.write_text("correct horse\n")
+        passphrase.chmod(0o600)
+        self.run_ok("backup", "--data", self.server.data, "--out", self.folder / "b", "--passphrase-file", passphrase)
+        for path in (theirs, token, passphrase):
+            os.chown(path, 61234, 61234)
+        for data, keys in ((theirs, ours), (ours, theirs)):
+            self.mistake(NOT_AUTHORISED, ("init", "--data", data, "--keys", keys), [f"{theirs} belongs to uid 61234", f"chown root {theirs}"])
+        self.assertFalse(ours.exists() or any(theirs.iterdir()))
+        restore = ("restore", self.folder / "b", "--passphrase-file", passphrase, "--data", theirs)
+        self.mistake(NOT_AUTHORISED, restore, [f"{passphrase} belongs to uid 61234"])
+        os.chown(passphrase, 0, 0)
+        self.mistake(NOT_AUTHORISED, restore, [f"{theirs} belongs to uid 61234"])
+        self.admin_mistake(NOT_AUTHORISED, ("device", "list"), [f"{token} belongs to uid 61234", f"chown root {token}"], token_file=token)
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root may give a file to another user")
+    def test_root_looks_after_a_services_directory(self):
+        other = live.Server(self.folder)
+        for path in (other.data, *other.data.iterdir()):
+            os.chown(path, 61234, 61234)
+        other.start()
+        self.addCleanup(other.stop)
+        self.run_ok("backup", "--data", other.data, "--out", self.folder / "theirs.backup", "--without-keys")
+        self.run_ok("doctor", "--data", other.data)
 
     def test_22_an_address_that_is_taken_or_open_to_all(self):
         other = live.Server(self.folder)

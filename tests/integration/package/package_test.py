@@ -306,6 +306,7 @@ class Life(unittest.TestCase):
             self.machine.run(*words)
         mode = self.machine.path("/srv/mpyd-keys/root.key").stat()
         self.assertEqual((mode.st_uid, mode.st_mode & 0o77), (0, 0))
+        self.assertEqual(self.machine.run("stat", "-c", "%U:%G:%a", DATA).stdout.strip(), "mpyd:mpyd:700")
 
     def publish(self, version):
         keys = "/srv/mpyd-keys"
@@ -405,7 +406,7 @@ class Life(unittest.TestCase):
     def test_from_installing_to_purging(self):
         machine = self.machine
         told = machine.install(packages[0]).stderr
-        self.assertEqual(machine.run("stat", "-c", "%U:%G:%a", DATA).stdout.strip(), "mpyd:mpyd:700")
+        self.assertEqual(machine.run("stat", "-c", "%U:%G:%a", DATA).stdout.strip(), "root:root:700")
         self.check_unit()
         service = Service(machine)
         self.addCleanup(service.stop)
