@@ -1,7 +1,5 @@
 #include "server/app/backup.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <algorithm>
 #include <filesystem>
@@ -30,19 +28,19 @@ struct KeyFile {
   ExchangeKey public_key;
 };
 
-Result<KeyFile> read_key(const fs::path& path) {
+Result<KeyFile> read_key(const fs::path& path, uid_t owner) {
   KeyFile out{.name = path.filename().string(), .bytes = LockedBytes(kBackupKeyBytesMax)};
-  MPYD_TRY_ASSIGN(FileReader file, FileReader::open(path.string()));
+  MPYD_TRY_ASSIGN(FileReader file, FileReader::open_of(path.string(), owner));
   MPYD_TRY_ASSIGN(const std::size_t got, file.read(out.bytes.span()));
   out.bytes.shrink(got);
-  MPYD_TRY_ASSIGN(const KeyFileInfo info,
-                  with_context(parse_key_info(out.bytes.span()), path.string()));
-  out.public_key = ExchangeKey{info.public_key};
+  MPYD_TRY_ASSIGN(out.public_key, with_context(parse_server_key(out.bytes.span()), path.string()));
   return out;
 }
 
-// The server's keys, as they are now; sorted, so that server.key comes first.
+// The server's keys, as they are now; sorted, so that server.key comes first. The daemon's user may
+// be an attacker, and is not to get root's files into the backup.
 Result<std::vector<KeyFile>> read_keys(const std::string& data_dir) {
+  MPYD_TRY_ASSIGN(const FileOwner owner, owner_of(data_dir));
   std::vector<fs::path> paths;
   std::error_code ec;
   for (const auto& entry : fs::directory_iterator(data_dir, ec)) {
@@ -53,7 +51,7 @@ Result<std::vector<KeyFile>> read_keys(const std::string& data_dir) {
   std::ranges::sort(paths);
   std::vector<KeyFile> out;
   for (const fs::path& path : paths) {
-    MPYD_TRY_ASSIGN(KeyFile key, read_key(path));
+    MPYD_TRY_ASSIGN(KeyFile key, read_key(path, owner.user));
     out.push_back(std::move(key));
   }
   return out;
@@ -115,13 +113,10 @@ Result<AuditLog::End> audit_end(const std::string& database) {
 }
 
 // For whoever watches that there are backups; without it a backup is as good. The daemon has to
-// read it, also when root made the backup. lchown: its user may put a link where root writes.
+// read it, also when root made the backup.
 void note_backup(const std::string& data_dir, std::uint64_t now_unix_s) {
-  const std::string path = last_backup_path(data_dir);
-  struct stat owner {};
-  if (!write_file(path, as_bytes(std::to_string(now_unix_s)), 0600)) return;
-  if (::geteuid() != 0 || ::stat(data_dir.c_str(), &owner) != 0) return;
-  (void)!::lchown(path.c_str(), owner.st_uid, owner.st_gid);
+  (void)!write_file(last_backup_path(data_dir), as_bytes(std::to_string(now_unix_s)), 0600,
+                    owner_of_new_files(data_dir));
 }
 
 }  // namespace

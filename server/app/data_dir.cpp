@@ -13,6 +13,12 @@ std::string serve_info_path(const std::string& data_dir) { return data_dir + "/s
 std::string last_backup_path(const std::string& data_dir) { return data_dir + "/last-backup"; }
 std::string lock_path(const std::string& data_dir) { return data_dir + "/lock"; }
 
+std::optional<FileOwner> owner_of_new_files(const std::string& data_dir) {
+  if (::geteuid() != 0) return std::nullopt;
+  const auto owner = owner_of(data_dir);
+  return owner ? std::optional(*owner) : std::nullopt;
+}
+
 Result<FileLock> lock_data(const std::string& data_dir) {
   if (::access(database_path(data_dir).c_str(), F_OK) != 0)
     return fail(Errc::not_found, data_dir +

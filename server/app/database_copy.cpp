@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <array>
 #include <filesystem>
@@ -34,9 +33,8 @@ bool is_locked(int fd, const std::string& path) {
 
 // A daemon of another user must be able to remove what root left.
 void give_to_owner(int fd, const std::string& data_dir) {
-  struct stat owner {};
-  if (::geteuid() != 0 || ::stat(data_dir.c_str(), &owner) != 0) return;
-  (void)!::fchown(fd, owner.st_uid, owner.st_gid);
+  const auto owner = owner_of_new_files(data_dir);
+  if (owner) (void)!::fchown(fd, owner->user, owner->group);
 }
 
 void remove_if_left(const std::string& path) {

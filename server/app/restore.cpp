@@ -65,7 +65,7 @@ Result<void> take_key(BackupReader& from, const BackupReader::Entry& entry,
                       const std::string& data_dir, Unfinished& made) {
   LockedBytes bytes(entry.size);
   MPYD_TRY(from.read(bytes.span()));
-  MPYD_TRY(with_context(parse_key_info(bytes.span()), entry.name));
+  MPYD_TRY(with_context(parse_server_key(bytes.span()), entry.name));
   const std::string path = data_dir + "/" + entry.name;
   MPYD_TRY(create_file(path, bytes.span(), 0600));
   made.add(path);

@@ -172,6 +172,13 @@ Result<KeyFileInfo> parse_key_info(Bytes file) {
   return info;
 }
 
+Result<ExchangeKey> parse_server_key(Bytes file) {
+  MPYD_TRY_ASSIGN(const KeyFileInfo info, parse_key_info(file));
+  if (info.role == KeyRole::server) return ExchangeKey{info.public_key};
+  return fail(Errc::malformed, "a " + std::string(role_name(info.role)) +
+                                   " key, under the name of a server's; move it to its place");
+}
+
 Result<SigningKeyPair> load_signing_key(const std::string& path, KeyRole role,
                                         const PassphraseProvider& passphrase) {
   MPYD_TRY_ASSIGN(const LoadedKey loaded, load(path, role, passphrase));

@@ -57,6 +57,8 @@ struct KeyFileInfo {
 };
 // Errors: bad_magic, malformed, limit, unsupported (a newer format).
 Result<KeyFileInfo> parse_key_info(Bytes file);
+// The public half of a server's key. Errors: as parse_key_info; also malformed for another role.
+Result<ExchangeKey> parse_server_key(Bytes file);
 
 // Asked only when the file has a passphrase.
 using PassphraseProvider = std::function<Result<LockedBytes>()>;

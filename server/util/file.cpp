@@ -30,6 +30,16 @@ class Descriptor {
   int fd_;
 };
 
+// "alice", or "uid 1000" of one without a name.
+std::string user_name(uid_t uid) {
+  std::array<char, 4096> text;
+  passwd entry{};
+  passwd* found = nullptr;
+  if (::getpwuid_r(uid, &entry, text.data(), text.size(), &found) == 0 && found != nullptr)
+    return found->pw_name;
+  return "uid " + std::to_string(uid);
+}
+
 std::string directory_of(const std::string& path) {
   const std::size_t slash = path.rfind('/');
   if (slash == std::string::npos) return ".";
@@ -83,10 +93,12 @@ Result<ByteVector> read_all(int fd, const std::string& path, std::size_t bytes_m
 }
 
 // Writes `bytes` into a new temporary file beside `path`; returns its name.
-Result<std::string> write_temporary(const std::string& path, Bytes bytes, mode_t mode) {
+Result<std::string> write_temporary(const std::string& path, Bytes bytes, mode_t mode,
+                                    const std::optional<FileOwner>& owner = std::nullopt) {
   std::string temporary = path + ".XXXXXX";
   const Descriptor file(::mkostemp(temporary.data(), O_CLOEXEC));
   if (!file.valid()) return fail(errno_error("cannot create", path));
+  if (owner) (void)!::fchown(file.get(), owner->user, owner->group);
   Result<void> written = {};
   if (::fchmod(file.get(), mode) != 0)
     written = fail(errno_error("cannot set the mode of", path));
@@ -107,8 +119,15 @@ Error errno_error(std::string_view what, const std::string& path) {
   return Error(code, std::string(what) + " " + path + ": " + std::strerror(cause));
 }
 
-Result<void> write_file(const std::string& path, Bytes bytes, mode_t mode) {
-  MPYD_TRY_ASSIGN(const std::string temporary, write_temporary(path, bytes, mode));
+Result<FileOwner> owner_of(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return fail(errno_error("cannot look at", path));
+  return FileOwner{status.st_uid, status.st_gid};
+}
+
+Result<void> write_file(const std::string& path, Bytes bytes, mode_t mode,
+                        const std::optional<FileOwner>& owner) {
+  MPYD_TRY_ASSIGN(const std::string temporary, write_temporary(path, bytes, mode, owner));
   if (::rename(temporary.c_str(), path.c_str()) != 0) {
     Error error = errno_error("cannot replace", path);
     ::unlink(temporary.c_str());
@@ -187,13 +206,27 @@ Result<ByteVector> read_file(const std::string& path, std::size_t bytes_max) {
   return read_all(file.get(), path, bytes_max);
 }
 
-Result<FileReader> FileReader::open(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+Result<FileReader> FileReader::open(const std::string& path) { return open(path, 0, std::nullopt); }
+
+Result<FileReader> FileReader::open_of(const std::string& path, uid_t owner) {
+  return open(path, O_NOFOLLOW, owner);
+}
+
+Result<FileReader> FileReader::open(const std::string& path, int flags,
+                                    const std::optional<uid_t>& owner) {
+  const int fd = ::open(path.c_str(), flags | O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (fd < 0 && errno == ELOOP && (flags & O_NOFOLLOW) != 0)
+    return fail(Errc::forbidden,
+                path + " is a link, and may lead anywhere; put the file itself there");
   if (fd < 0) return fail(errno_error("cannot open", path));
   FileReader file(path, fd, 0);
   struct stat status {};
   if (::fstat(fd, &status) != 0) return fail(errno_error("cannot read", path));
   if (!S_ISREG(status.st_mode)) return fail(not_regular(path, status));
+  if (owner && status.st_uid != *owner)
+    return fail(Errc::forbidden, path + " belongs to " + user_name(status.st_uid) + ", not to " +
+                                     user_name(*owner) +
+                                     " as its folder does; chown it, or move it away");
   file.size_ = static_cast<std::uint64_t>(status.st_size);
   return file;
 }
@@ -216,16 +249,6 @@ Result<std::size_t> FileReader::read(MutableBytes out) {
 
 namespace {
 
-// "alice", or "uid 1000" of one without a name.
-std::string user_name(uid_t uid) {
-  std::array<char, 4096> text;
-  passwd entry{};
-  passwd* found = nullptr;
-  if (::getpwuid_r(uid, &entry, text.data(), text.size(), &found) == 0 && found != nullptr)
-    return found->pw_name;
-  return "uid " + std::to_string(uid);
-}
-
 // Of `owner`, who is another one.
 Error not_ours(const std::string& path, std::string_view what, uid_t owner) {
   return {Errc::forbidden, path + " belongs to " + user_name(owner) + ", who may exchange " +
@@ -238,10 +261,10 @@ Result<void> check_secret(const std::string& path, const struct stat& status, Se
     return fail(Errc::forbidden,
                 path + " is a secret, but others may read it; close it first: chmod 600 " + path);
   if (status.st_uid == ::geteuid() || status.st_uid == 0) return {};
-  struct stat folder {};
-  if (owner == SecretOwner::folder_too && ::stat(directory_of(path).c_str(), &folder) == 0 &&
-      folder.st_uid == status.st_uid)
-    return {};
+  if (owner == SecretOwner::folder_too) {
+    const auto folder = owner_of(directory_of(path));
+    if (folder && folder->user == status.st_uid) return {};
+  }
   return fail(not_ours(path, "the secret in it", status.st_uid));
 }
 
@@ -262,10 +285,9 @@ Result<void> make_directory(const std::string& path, mode_t mode) {
   if (::mkdir(path.c_str(), mode) != 0 && errno != EEXIST)
     return fail(errno_error("cannot create the directory", path));
   MPYD_TRY(check_directory(path, mode));
-  struct stat status {};
-  if (::stat(path.c_str(), &status) != 0) return fail(errno_error("cannot look at", path));
-  if (status.st_uid == ::geteuid()) return {};
-  return fail(not_ours(path, "what is put there", status.st_uid));
+  MPYD_TRY_ASSIGN(const FileOwner owner, owner_of(path));
+  if (owner.user == ::geteuid()) return {};
+  return fail(not_ours(path, "what is put there", owner.user));
 }
 
 Result<void> check_directory(const std::string& path, mode_t mode) {

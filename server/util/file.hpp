@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sys/types.h>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -10,8 +11,16 @@
 
 namespace mpyd::server {
 
-// Writes beside `path`, syncs, renames, syncs the directory. Errors: io, naming path and cause.
-Result<void> write_file(const std::string& path, Bytes bytes, mode_t mode);
+struct FileOwner {
+  uid_t user = 0;
+  gid_t group = 0;
+};
+Result<FileOwner> owner_of(const std::string& path);  // not_found, io
+
+// Writes beside `path`, syncs, renames, syncs the directory. With an `owner` it is theirs before it
+// has its name, if this process may give files away. Errors: io, naming path and cause.
+Result<void> write_file(const std::string& path, Bytes bytes, mode_t mode,
+                        const std::optional<FileOwner>& owner = std::nullopt);
 
 // As write_file, but refuses to replace a file that is there. Errors: also conflict.
 Result<void> create_file(const std::string& path, Bytes bytes, mode_t mode);
@@ -52,6 +61,9 @@ class FileReader {
  public:
   // Regular files only. Errors: not_found, io.
   static Result<FileReader> open(const std::string& path);
+  // In a folder of another user, who may put there what is not his: the file itself, no link, and
+  // only if `owner` owns it. Errors: also forbidden.
+  static Result<FileReader> open_of(const std::string& path, uid_t owner);
   FileReader(FileReader&& other) noexcept
       : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)), size_(other.size_) {}
   FileReader& operator=(FileReader&&) = delete;
@@ -62,6 +74,8 @@ class FileReader {
   Result<std::size_t> read(MutableBytes out);
 
  private:
+  static Result<FileReader> open(const std::string& path, int flags,
+                                 const std::optional<uid_t>& owner);
   FileReader(std::string path, int fd, std::uint64_t size)
       : path_(std::move(path)), fd_(fd), size_(size) {}
 

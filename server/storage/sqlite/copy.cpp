@@ -1,4 +1,5 @@
 #include <sqlite3.h>
+#include <filesystem>
 
 #include "server/storage/sqlite/connection.hpp"
 
@@ -16,12 +17,22 @@ Error copy_error(const std::string& path, int result) {
   return Error(Errc::io, "cannot copy the database to " + path + ": " + sqlite3_errstr(result));
 }
 
-// Not through Connection::open: its journal would leave files beside the copy.
+// SQLite refuses a link anywhere in a path, and a folder may well be one.
+std::string without_links_before(const std::string& path) {
+  std::error_code ec;
+  const std::filesystem::path given(path);
+  const auto folder = std::filesystem::canonical(given.parent_path(), ec);
+  return ec ? path : (folder / given.filename()).string();
+}
+
+// Not through Connection::open: its journal would leave files beside the copy. Nor through a link:
+// in a folder of the daemon's user it would have root write elsewhere.
 Result<Database> open_target(const std::string& path) {
   sqlite3* opened = nullptr;
-  const int result =
-      sqlite3_open_v2(path.c_str(), &opened,
-                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
+  const int result = sqlite3_open_v2(
+      without_links_before(path).c_str(), &opened,
+      SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_NOFOLLOW,
+      nullptr);
   Database database(opened);
   if (result != SQLITE_OK) return fail(copy_error(path, result));
   return database;

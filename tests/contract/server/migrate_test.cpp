@@ -132,6 +132,12 @@ TEST_CASE("a copy of a database is of one moment, while others write on") {
     ++steps;
   }));
   CHECK(steps > 2);
+  // A folder may be a link, the copy may not: whose folder it is could have root write elsewhere.
+  std::filesystem::create_directory_symlink(directory.path(), directory.file("folder"));
+  { REQUIRE(std::ofstream(directory.file("elsewhere.db"))); }
+  CHECK(source->copy_to(directory.file("folder/elsewhere.db"), {}));
+  std::filesystem::create_symlink(directory.file("elsewhere.db"), directory.file("link.db"));
+  CHECK(source->copy_to(directory.file("link.db"), {}).error().code == Errc::io);
   const auto copy = SqliteStore::open(directory.file("copy.db")).value();
   const auto head = copy->get([](const Snapshot& s) { return s.audit().end(); }).value().head;
   CHECK(head.id == 200);

@@ -383,6 +383,22 @@ class Backup(BackupCase):
         restored = self.start_restored()
         restored.admin("trust", "rotate", "server", "--key", restored.keys / "root.key", "--root", restored.root, "--yes")
 
+    def test_only_the_servers_own_keys_are_taken(self):
+        other, old = self.server.keys / "root.key", self.server.data / "server.key.old"
+        old.symlink_to(other)
+        self.assert_refused(self.backup(*self.sealed(), check=False), 3, f"{old} is a link")
+        old.unlink()
+        shutil.copy(other, old)
+        self.assert_refused(self.backup(*self.sealed(), check=False), 6, f"{old}: a root key")
+        old.unlink()
+        if os.geteuid() == 0:  # nobody else may give a file away
+            shutil.copy(self.server.data / "server.key", old)
+            os.chown(old, 61234, 61234)
+            self.assert_refused(self.backup(*self.sealed(), check=False), 3, f"{old} belongs to uid 61234", "root")
+            old.unlink()
+        self.assertFalse(self.file.exists())
+        self.backup(*self.sealed())
+
     def test_doctor_finds_a_restored_server_healthy(self):
         self.server.start()
         self.server.delegate()
