@@ -87,7 +87,11 @@ Result<BackupReader> BackupReader::open(const std::string& path, const Passphras
     return fail(Errc::bad_magic, path + " is no backup of an mpyd server");
   const std::uint32_t format = load_u8(head, kBackupMagic.size());
   const std::uint32_t encryption = load_u8(head, kBackupMagic.size() + 1);
-  if (format != kBackupFormat || encryption > kSealed)
+  if (format == kBackupFormat && encryption > kSealed)
+    return fail(Errc::malformed, path +
+                                     " is damaged: it says neither that it is encrypted nor that "
+                                     "it is not");
+  if (format != kBackupFormat)
     return fail(Errc::unsupported, path + " is a backup of format " + std::to_string(format) +
                                        ", this mpyd reads format " + std::to_string(kBackupFormat) +
                                        "; restore it with the mpyd that made it, or a newer one");

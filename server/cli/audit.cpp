@@ -7,6 +7,7 @@
 #include "server/cli/commands.hpp"
 #include "server/cli/json_fields.hpp"
 #include "server/cli/token_request.hpp"
+#include "server/domain/audit.hpp"
 
 namespace mpyd::server::cli {
 
@@ -69,7 +70,9 @@ Outcome<void> run_audit(const AuditOptions& options, const Output& out) {
     rows.push_back({shown(event, "id"), shown_time(event, "time_unix_s"), shown(event, "actor"),
                     shown(event, "action"), shown(event, "subject"), detail_text(event)});
   MPYD_TRY_ASSIGN(const json::object chain, client.get("/v1/admin/audit/chain?limit=0"));
-  MPYD_TRY_ASSIGN(const std::string head, text_field(chain, "head"));
+  MPYD_TRY_ASSIGN(const std::string told, text_field(chain, "head"));
+  MPYD_TRY_ASSIGN(const AuditHead head_row, parse_audit_head(told));
+  const std::string head = format_audit_head(head_row);
   answer["head"] = head;
   out.result(answer, format_list(rows,
                                  "no row of the log matches; mpyd audit without a filter "

@@ -19,7 +19,7 @@ std::string printable(std::string_view text) { return harmless_text(text, "\n\t"
 
 void Output::result(const boost::json::object& json, std::string_view text) const {
   if (json_) {
-    std::cout << boost::json::serialize(json) << '\n';
+    std::cout << harmless_json(boost::json::serialize(json)) << '\n';
   } else {
     std::cout << printable(text);
     if (!text.empty() && text.back() != '\n') std::cout << '\n';

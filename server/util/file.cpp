@@ -308,7 +308,7 @@ bool is_still_named(int fd, const std::string& path) {
 }
 
 Result<FileLock> FileLock::acquire(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0) return fail(errno_error("cannot open the lock file", path));
   FileLock lock(fd);
   if (::flock(fd, LOCK_EX | LOCK_NB) == 0) {

@@ -1,5 +1,7 @@
 #include "server/util/text.hpp"
 
+#include <fmt/format.h>
+
 namespace mpyd::server {
 namespace {
 
@@ -18,8 +20,10 @@ Lead read_lead(unsigned char byte) {
 
 bool is_harmless(std::uint32_t code) {
   const bool is_control = code < 0x20 || (code >= 0x7f && code < 0xa0);
-  const bool turns = (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
-  return !is_control && !turns;
+  const bool turns = code == 0x61c || code == 0x200e || code == 0x200f ||
+                     (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+  const bool ends_line = code == 0x2028 || code == 0x2029;
+  return !is_control && !turns && !ends_line;
 }
 
 }  // namespace
@@ -57,6 +61,19 @@ std::string harmless_text(std::string_view text, std::string_view kept) {
     else
       out += '?';
     text.remove_prefix(character.bytes.size());
+  }
+  return out;
+}
+
+std::string harmless_json(std::string_view json) {
+  std::string out;
+  while (!json.empty()) {
+    const Character character = first_character(json);
+    if (character.is_harmless)
+      out += character.bytes;
+    else
+      out += fmt::format("\\u{:04x}", character.code);
+    json.remove_prefix(character.bytes.size());
   }
   return out;
 }
