@@ -76,6 +76,9 @@ class Motherboard(motherboard.Motherboard):
         self.poll_for(lambda: slot.state == "running" or self.faulty.is_broken(), "the driver")
         if slot.state == "running":
             self.use(slot.device)
+        if self.faulty.how is not None:
+            # Its last bytes are looks whether the board is still there: one more or less, as time goes.
+            self.poll_for(self.faulty.is_broken, "a look at the board")
         if self.faulty.is_broken():
             # Long enough for what it may try again; it must not come to rest, only do no harm.
             for _ in range(30):
