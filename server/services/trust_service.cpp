@@ -98,7 +98,8 @@ Result<void> TrustService::load() {
 }
 
 std::optional<std::uint64_t> TrustService::expired_unix_s() const {
-  const auto& head = view()->head();
+  const auto in_force = view();
+  const auto& head = in_force->head();
   if (!head || head->expires_unix_s == 0 || head->expires_unix_s > clock_.now_unix_s())
     return std::nullopt;
   return head->expires_unix_s;
