@@ -93,8 +93,7 @@ Result<TargetsHead> verify_head(const Root& root, HeadInForce in_force, Bytes si
     if (is_same_epoch && head.version == in_force.version && !in_force.body_digest.is_zero() &&
         crypto::sha256(document.body) != in_force.body_digest)
       return fail(Errc::equivocation);
-    if (now_unix_s != 0 && head.expires_unix_s != 0 && now_unix_s >= head.expires_unix_s)
-      return fail(Errc::expired);
+    if (now_unix_s != 0 && has_expired(head.expires_unix_s, now_unix_s)) return fail(Errc::expired);
     return {};
   });
 }

@@ -47,6 +47,11 @@ Result<TargetsHead> verify_head(const Root& root, HeadInForce in_force, Bytes si
 Result<PolicyEntry> verify_entry(const TargetsHead& head, const EntryProof& proof,
                                  const HardwareId& hardware_id);
 
+// Of a root or a head; 0: it never does.
+constexpr bool has_expired(std::uint64_t expires_unix_s, std::uint64_t now_unix_s) {
+  return expires_unix_s != 0 && now_unix_s >= expires_unix_s;
+}
+
 enum class PackageOrigin : std::uint8_t { network, cache, eeprom };
 
 // May this package run for this board, as far as its head tells? Checks publisher threshold

@@ -10,12 +10,7 @@ using sqlite::Connection;
 
 Result<std::unique_ptr<Connection>> open_log(const std::string& database) {
   MPYD_TRY_ASSIGN(auto connection, Connection::open(database, sqlite::OpenMode::read_only));
-  MPYD_TRY_ASSIGN(const int schema, sqlite::schema_version(*connection));
-  if (static_cast<std::size_t>(schema) < sqlite::migrations().size())
-    return fail(Errc::unsupported, "the database has schema " + std::to_string(schema) +
-                                       " still; mpyd serve brings it to " +
-                                       std::to_string(sqlite::migrations().size()) +
-                                       " when it starts, and chains the log");
+  MPYD_TRY(sqlite::require_newest_schema(*connection));
   // One moment of the log, whatever is appended meanwhile.
   MPYD_TRY(connection->execute("BEGIN"));
   return connection;

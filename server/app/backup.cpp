@@ -108,7 +108,7 @@ Result<void> write_file_into(BackupWriter& out, const std::string& path, std::ui
 Result<AuditLog::End> audit_end(const std::string& database) {
   MPYD_TRY_ASSIGN(const auto connection, Connection::open(database, sqlite::OpenMode::read_only));
   MPYD_TRY_ASSIGN(const int schema, sqlite::schema_version(*connection));
-  if (static_cast<std::size_t>(schema) < sqlite::migrations().size()) return AuditLog::End{};
+  if (schema < sqlite::newest_schema()) return AuditLog::End{};
   return sqlite::SqliteAuditLog(*connection).end();
 }
 

@@ -5,6 +5,7 @@
 #include "server/app/data_dir.hpp"
 #include "server/crypto/key_file.hpp"
 #include "server/services/fleet_keys.hpp"
+#include "server/services/token_service.hpp"
 #include "server/services/trust_service.hpp"
 #include "server/storage/sqlite/connection.hpp"
 #include "server/storage/sqlite/migrate.hpp"
@@ -27,23 +28,12 @@ Result<void> check_whole(Connection& connection) {
   return fail(Errc::malformed, found);
 }
 
-// Tokens of the present schema: those of an older one are read when it is upgraded.
-Result<void> check_tokens(Connection& connection) {
-  constexpr std::size_t kTokensAtOnce = 1000;
-  const sqlite::SqliteTokenStore tokens(connection);
-  std::string after;
-  while (true) {
-    MPYD_TRY_ASSIGN(const auto page, tokens.list(after, kTokensAtOnce));
-    if (page.size() < kTokensAtOnce) return {};
-    after = page.back().name;
-  }
-}
-
 Result<void> check_content(Connection& connection) {
   MPYD_TRY_ASSIGN(const int schema, sqlite::schema_version(connection));
   MPYD_TRY(with_context(check_whole(connection), "the database is damaged"));
-  if (static_cast<std::size_t>(schema) < sqlite::migrations().size()) return {};
-  return check_tokens(connection);
+  // Tokens of an older schema are read when it is upgraded.
+  if (schema < sqlite::newest_schema()) return {};
+  return for_each_token(sqlite::SqliteTokenStore(connection), [](const Token&) {});
 }
 
 // Trust documents by the rules of a start.

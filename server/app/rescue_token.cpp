@@ -10,13 +10,10 @@ namespace mpyd::server {
 namespace {
 
 // Opening the store would upgrade it, without the copy that mpyd serve makes first.
-Result<void> check_schema(const std::string& database) {
+Result<void> refuse_older(const std::string& database) {
   MPYD_TRY_ASSIGN(const auto connection,
                   sqlite::Connection::open(database, sqlite::OpenMode::read_only));
-  MPYD_TRY_ASSIGN(const int schema, sqlite::schema_version(*connection));
-  if (static_cast<std::size_t>(schema) == sqlite::migrations().size()) return {};
-  return fail(Errc::unsupported, "the database has schema " + std::to_string(schema) +
-                                     " still; start mpyd serve once, which upgrades it");
+  return sqlite::require_newest_schema(*connection);
 }
 
 }  // namespace
@@ -24,7 +21,7 @@ Result<void> check_schema(const std::string& database) {
 Result<std::string> make_rescue_token(const std::string& data_dir, const std::string& name) {
   const std::string database = database_path(data_dir);
   MPYD_TRY_ASSIGN(const FileLock lock, lock_data(data_dir));
-  MPYD_TRY(check_schema(database));
+  MPYD_TRY(refuse_older(database));
   MPYD_TRY_ASSIGN(const auto store, sqlite::SqliteStore::open(database));
   const SystemClock clock;
   TokenService tokens(*store, clock);

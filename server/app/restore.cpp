@@ -8,6 +8,7 @@
 #include "server/app/data_dir.hpp"
 #include "server/app/examine.hpp"
 #include "server/crypto/key_file.hpp"
+#include "server/services/token_service.hpp"
 #include "server/storage/sqlite/sqlite_store.hpp"
 #include "server/util/clock.hpp"
 
@@ -146,21 +147,6 @@ Result<void> examine(const std::string& database, const RestoreRequest& request)
               key + " is not the key that the newest root in " + request.file + " names");
 }
 
-// Of those that may be used now.
-Result<std::vector<std::string>> admin_tokens(const TokenStore& tokens) {
-  constexpr std::size_t kTokensAtOnce = 1000;
-  const std::uint64_t now = SystemClock().now_unix_s();
-  std::vector<std::string> out;
-  std::string after;
-  while (true) {
-    MPYD_TRY_ASSIGN(const auto page, tokens.list(after, kTokensAtOnce));
-    for (const Token& token : page)
-      if (token.scopes.allows(Scopes::admin) && token.usable(now)) out.push_back(token.name);
-    if (page.size() < kTokensAtOnce) return out;
-    after = page.back().name;
-  }
-}
-
 // The first row of the new life says where the log stood, and what it goes on from.
 Result<void> note_restore(Store& store, const RestoreRequest& request,
                           const RestoreReport& report) {
@@ -185,7 +171,8 @@ Result<void> check_and_note(const std::string& database, const RestoreRequest& r
   MPYD_TRY(store->read([&](const Snapshot& snapshot) -> Result<void> {
     MPYD_TRY_ASSIGN(report.releases, snapshot.releases().count());
     MPYD_TRY_ASSIGN(report.devices, snapshot.devices().count());
-    MPYD_TRY_ASSIGN(report.admin_tokens, admin_tokens(snapshot.tokens()));
+    MPYD_TRY_ASSIGN(report.admin_tokens,
+                    ruling_tokens(snapshot.tokens(), SystemClock().now_unix_s()));
     return {};
   }));
   return note_restore(*store, request, report);

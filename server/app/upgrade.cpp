@@ -42,7 +42,7 @@ Result<void> copy_database(Connection& from, const std::string& to,
 
 Result<std::optional<SchemaUpgrade>> copy_before_upgrade(const std::string& data_dir,
                                                          const UpgradeProgress& progress) {
-  const auto newest = static_cast<int>(sqlite::migrations().size());
+  const int newest = sqlite::newest_schema();
   MPYD_TRY_ASSIGN(const auto connection,
                   Connection::open(database_path(data_dir), sqlite::OpenMode::read_only));
   MPYD_TRY_ASSIGN(const int present, sqlite::schema_version(*connection));

@@ -2,12 +2,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <ctime>
 
 #include "server/cli/commands.hpp"
 #include "server/cli/json_fields.hpp"
 #include "server/cli/token_request.hpp"
 #include "server/domain/audit.hpp"
+#include "server/util/clock.hpp"
 
 namespace mpyd::server::cli {
 
@@ -15,7 +15,7 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t kDetailValueMax = 40;  // digests and lists are for programs: --json
+constexpr std::size_t kDetailValueMax = 40;
 constexpr std::size_t kChangesMax = 160;
 
 // hat:Acme:0001(floor_release): what of which policy entry changed.
@@ -28,19 +28,24 @@ std::string entries_text(const json::object& entries) {
   return text;
 }
 
+// Digests and lists are for programs: --json.
+std::string value_text(const json::object& detail, const json::key_value_pair& field) {
+  if (field.value().is_object()) {
+    const std::string changes = entries_text(field.value().get_object());
+    return changes.size() > kChangesMax ? changes.substr(0, kChangesMax) + "..." : changes;
+  }
+  const std::string value = shown(detail, field.key());
+  return value.size() > kDetailValueMax ? value.substr(0, 12) + "..." : value;
+}
+
 // error=driver_error slot=0: what the row says beyond who, what and on what.
 std::string detail_text(const json::object& event) {
   const json::value* detail = event.if_contains("detail");
   if (detail == nullptr || !detail->is_object()) return "-";
+  const json::object& fields = detail->get_object();
   std::string text;
-  for (const auto& field : detail->get_object()) {
-    const bool is_changes = field.value().is_object();
-    std::string value = is_changes ? entries_text(field.value().get_object())
-                                   : shown(detail->get_object(), field.key());
-    if (value.size() > (is_changes ? kChangesMax : kDetailValueMax))
-      value = value.substr(0, is_changes ? kChangesMax : 12) + "...";
-    text += (text.empty() ? "" : " ") + std::string(field.key()) + "=" + value;
-  }
+  for (const auto& field : fields)
+    text += (text.empty() ? "" : " ") + std::string(field.key()) + "=" + value_text(fields, field);
   return text.empty() ? "-" : text;
 }
 
@@ -50,7 +55,7 @@ Outcome<void> run_audit(const AuditOptions& options, const Output& out) {
   std::uint64_t since = 0;
   if (!options.since.empty()) {
     MPYD_TRY_ASSIGN(const std::uint64_t seconds, parse_duration(options.since));
-    const auto now = static_cast<std::uint64_t>(std::time(nullptr));
+    const auto now = SystemClock().now_unix_s();
     since = now - std::min(seconds, now);
   }
   MPYD_TRY_ASSIGN(const AdminClient client, AdminClient::open(options.server));

@@ -1,6 +1,6 @@
 // mpyd device: enrolled motherboards. device_provision.cpp makes them.
+#include <algorithm>
 #include <boost/json/array.hpp>
-#include <ctime>
 
 #include "server/cli/clone_text.hpp"
 #include "server/cli/commands.hpp"
@@ -8,6 +8,7 @@
 #include "server/cli/host_port.hpp"
 #include "server/cli/json_fields.hpp"
 #include "server/cli/token_request.hpp"
+#include "server/util/clock.hpp"
 
 namespace mpyd::server::cli {
 namespace {
@@ -45,7 +46,8 @@ Outcome<void> run_device_list(const DeviceListOptions& options, const Output& ou
   std::uint64_t unseen_since = 0;
   if (!options.unseen.empty()) {
     MPYD_TRY_ASSIGN(const std::uint64_t seconds, parse_duration(options.unseen));
-    unseen_since = static_cast<std::uint64_t>(std::time(nullptr)) - seconds;
+    const std::uint64_t now = SystemClock().now_unix_s();
+    unseen_since = now - std::min(seconds, now);
   }
   MPYD_TRY_ASSIGN(const AdminClient client, AdminClient::open(options.server));
   MPYD_TRY_ASSIGN(

@@ -1,10 +1,10 @@
 // mpyd doctor: what is wrong with an installation, why it matters, and what mends it.
 #include <boost/json/array.hpp>
-#include <ctime>
 #include <filesystem>
 
 #include "server/cli/commands.hpp"
 #include "server/cli/doctor_checks.hpp"
+#include "server/util/clock.hpp"
 
 namespace mpyd::server::cli {
 namespace {
@@ -90,7 +90,7 @@ Outcome<void> run_doctor(const DoctorOptions& options, const Output& out) {
     if (!folder.empty() && !std::filesystem::is_directory(folder, ec))
       return failure(Errc::not_found, folder + " is no folder");
   }
-  Examination done{.now_unix_s = static_cast<std::uint64_t>(std::time(nullptr))};
+  Examination done{.now_unix_s = SystemClock().now_unix_s()};
   Documents documents;
   if (!options.data_dir.empty()) {
     check_modes(options.data_dir, done);

@@ -7,6 +7,7 @@
 #include "server/cli/doctor_checks.hpp"
 #include "server/cli/output.hpp"
 #include "server/cli/trust_view.hpp"
+#include "server/util/clock.hpp"
 #include "server/util/encoding.hpp"
 
 namespace mpyd::server::cli {
@@ -234,7 +235,7 @@ Outcome<Documents> check_server(const ServerOptions& server, const std::string& 
                   http::Client::make(server.server, {.ca_file = server.ca_file}));
   MPYD_TRY_ASSIGN(const http::ClientAnswer health, plain.send({.target = "/healthz"}));
   if (const auto time = parse_http_date(health.date)) {
-    const std::uint64_t now = static_cast<std::uint64_t>(std::time(nullptr));
+    const std::uint64_t now = SystemClock().now_unix_s();
     const std::uint64_t skew = *time > now ? *time - now : now - *time;
     if (skew > kClockSkewMaxS)
       out.fail("clocks-differ",

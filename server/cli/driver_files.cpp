@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <ctime>
 #include <filesystem>
 #include <optional>
 
@@ -11,6 +10,7 @@
 #include "protocol/package/key_block.hpp"
 #include "server/cli/driver_folder.hpp"
 #include "server/cli/passphrase.hpp"
+#include "server/util/clock.hpp"
 #include "server/util/file.hpp"
 
 namespace mpyd::server::cli {
@@ -252,7 +252,7 @@ Outcome<Manifest> shared_manifest(const DriverOptions& options) {
   MPYD_TRY(parse_revisions(options.revisions, manifest));
   manifest.release = options.release;
   manifest.ram_bytes = options.ram_bytes;
-  manifest.created_unix_s = static_cast<std::uint64_t>(std::time(nullptr));
+  manifest.created_unix_s = SystemClock().now_unix_s();
   for (const std::string& module : options.required_modules) {
     MPYD_TRY_ASSIGN(const ModuleName name, lift(ModuleName::make(module), "--requires"));
     if (name.empty() || !manifest.required_modules.push_back(name))

@@ -1,10 +1,10 @@
 #include "server/cli/head_signing.hpp"
 
 #include <algorithm>
-#include <ctime>
 #include <limits>
 
 #include "server/cli/passphrase.hpp"
+#include "server/util/clock.hpp"
 
 namespace mpyd::server::cli {
 namespace {
@@ -199,8 +199,7 @@ Outcome<SignedHead> sign_and_deliver(const SigningOptions& options, const Signin
       std::max(base.trust.head ? base.trust.head->version : 0, base.version_signed);
   MPYD_TRY(check_version_left(last));
   head.version = last + 1;
-  head.expires_unix_s =
-      static_cast<std::uint64_t>(std::time(nullptr)) + std::uint64_t{options.expires_days} * 86400;
+  head.expires_unix_s = SystemClock().now_unix_s() + std::uint64_t{options.expires_days} * 86400;
   std::vector<const SigningKeyPair*> signers;
   for (const SigningKeyPair& key : base.keys) signers.push_back(&key);
   MPYD_TRY_ASSIGN(const ByteVector signed_head, sign_head(head, after.entries, signers));

@@ -54,9 +54,10 @@ json::array releases_json(const PublishedDriver& driver) {
   return out;
 }
 
-// Of those that policy names, and of which nothing is published yet.
+// What policy names, for a name of which nothing is published yet.
 std::vector<PublishedDriver> delegated(const EntrySet& policy, const PublishedName& name) {
   std::vector<PublishedDriver> out;
+  if (!name.version.empty()) return out;
   for (std::size_t i = 0; i < policy.size(); ++i) {
     const trust::PolicyEntry& entry = policy.entry(i);
     if (name.what() == entry.hardware_id.view() || name.what() == entry.driver_name.view())
@@ -67,27 +68,17 @@ std::vector<PublishedDriver> delegated(const EntrySet& policy, const PublishedNa
   return out;
 }
 
-Outcome<std::vector<PublishedDriver>> published_or_delegated(
-    Outcome<std::vector<PublishedDriver>> published, const EntrySet& policy,
-    const PublishedName& name) {
-  if (published) return published;
-  std::vector<PublishedDriver> out = delegated(policy, name);
-  if (out.empty()) return published;
-  return out;
-}
-
 }  // namespace
 
 Outcome<void> run_info(const InfoOptions& options, const Output& out) {
   MPYD_TRY_ASSIGN(const PublishedName name, parse_published_name(options.name));
   MPYD_TRY_ASSIGN(const AdminClient client, AdminClient::open(options.server));
   auto published = find_published(client, name);
-  const bool may_be_delegated =
-      name.version.empty() && !published && published.error().error.code == Errc::not_found;
-  if (!published && !may_be_delegated) return fail(std::move(published).error());
+  if (!published && published.error().error.code != Errc::not_found)
+    return fail(std::move(published).error());
   MPYD_TRY_ASSIGN(const EntrySet policy, policy_of(client, options.root_file));
-  MPYD_TRY_ASSIGN(const std::vector<PublishedDriver> drivers,
-                  published_or_delegated(std::move(published), policy, name));
+  const std::vector<PublishedDriver> drivers = published ? *published : delegated(policy, name);
+  if (drivers.empty()) return fail(std::move(published).error());
   const bool verified = !options.root_file.empty();
   json::array rows;
   std::string text;

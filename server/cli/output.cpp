@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <boost/json/serialize.hpp>
 #include <cstdio>
-#include <ctime>
 #include <iostream>
 
 #include "server/util/text.hpp"
@@ -88,16 +87,6 @@ std::string format_table(std::vector<std::vector<std::string>> rows) {
 std::string format_list(std::vector<std::vector<std::string>> rows, std::string_view nothing) {
   if (rows.size() > 1) return format_table(std::move(rows));
   return std::string(nothing) + "\n";
-}
-
-std::string format_time(std::uint64_t unix_s) {
-  if (unix_s == 0) return "never";
-  const auto seconds = static_cast<std::time_t>(unix_s);
-  std::tm utc{};
-  if (gmtime_r(&seconds, &utc) == nullptr) return "in the far future";
-  char text[64];
-  std::strftime(text, sizeof text, "%Y-%m-%d %H:%M UTC", &utc);
-  return text;
 }
 
 }  // namespace mpyd::server::cli

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "server/cli/outcome.hpp"
+#include "server/util/clock.hpp"
 
 namespace mpyd::server::cli {
 
@@ -41,8 +42,5 @@ inline constexpr std::string_view kNotSigned = "not confirmed; nothing was signe
 std::string format_table(std::vector<std::vector<std::string>> rows);
 // A list that may be empty: then `nothing` stands there instead of a heading without rows.
 std::string format_list(std::vector<std::vector<std::string>> rows, std::string_view nothing);
-
-// 2026-11-22 13:40 UTC; "never" for 0.
-std::string format_time(std::uint64_t unix_s);
 
 }  // namespace mpyd::server::cli

@@ -38,8 +38,7 @@ struct Match {
   std::vector<Row> rows;        // one per .mpy, in order
   std::vector<bool> is_absent;  // to be built and sent
   std::string deprecated;       // why this version should not be taken; empty: it is not
-  std::string
-      highest_version;  // of the highest release before; empty: this is the first, or was published
+  std::string highest_version;  // of the highest release; empty: none, or this one is published
 };
 
 std::string text_of(const Digest& digest) { return std::string(format_digest(digest).view()); }
@@ -213,16 +212,24 @@ Outcome<void> compare_answer(const json::object& answer, const std::vector<Row>&
   return {};
 }
 
+// A slip of the finger in a version: the number counts, so every motherboard would take it next.
+void warn_of_lower_version(const Manifest& shared, const std::string& highest, const Output& out) {
+  const std::string version(shared.version.view());
+  if (highest.empty() || ::strverscmp(version.c_str(), highest.c_str()) >= 0) return;
+  out.say("WARNING: " + version + " is lower than " + highest +
+          ", the newest until now, but its release number is higher, and that decides: "
+          "motherboards take it next. If it was a slip: mpyd release yank");
+}
+
 struct Plan {
   Manifest shared;
   std::vector<Row> rows;
   ByteVector body;         // concatenated .mpkg; empty: nothing is new
-  std::string deprecated;  // as of Match, as is the next
-  std::string highest_version;
+  std::string deprecated;  // as of Match
 };
 
 Outcome<Plan> plan_mpys(const PublishOptions& options, const AdminClient& client,
-                        const TrustView& trust, const DriverFiles& files) {
+                        const TrustView& trust, const DriverFiles& files, const Output& out) {
   Plan plan;
   MPYD_TRY_ASSIGN(plan.shared, shared_manifest(options.driver));
   MPYD_TRY_ASSIGN(const std::vector<SigningKeyPair> keys, load_publisher_keys(options.driver));
@@ -237,7 +244,7 @@ Outcome<Plan> plan_mpys(const PublishOptions& options, const AdminClient& client
   plan.shared.release = match.release;
   plan.rows = std::move(match.rows);
   plan.deprecated = match.deprecated;
-  plan.highest_version = match.highest_version;
+  warn_of_lower_version(plan.shared, match.highest_version, out);
   MPYD_TRY_ASSIGN(
       const std::vector<ExchangeKey> recipients,
       read_recipients(options.driver, options.driver.is_public ? nullptr : &trust.root.server_key));
@@ -346,18 +353,6 @@ Failure with_policy_advice(Failure failed, const PublishOptions& options, const 
   return failed;
 }
 
-// A slip of the finger in a version: the number counts, so every motherboard would take it next.
-void warn_of_lower_version(const Plan& plan, const Output& out) {
-  const std::string version(plan.shared.version.view());
-  if (plan.highest_version.empty() ||
-      ::strverscmp(version.c_str(), plan.highest_version.c_str()) >= 0)
-    return;
-  out.say(
-      "WARNING: " + version + " is lower than " + plan.highest_version +
-      ", the newest until now, but its release number is higher, and that decides: motherboards "
-      "take it next. If it was a slip: mpyd release yank");
-}
-
 // What was published well, and yet reaches no motherboard.
 void say_what_policy_keeps_back(const TrustView& trust, const Plan& plan, const Output& out) {
   const trust::PolicyEntry* const entry = trust.entries.find(plan.shared.hardware_id);
@@ -392,9 +387,8 @@ Outcome<void> run_publish(const PublishOptions& options, const Output& out) {
   MPYD_TRY_ASSIGN(const TrustView trust, fetch_trust(client, pinned));
   MPYD_TRY(require_certified_server(client, trust.root));
 
-  MPYD_TRY_ASSIGN(Plan plan, files.mpkgs.empty() ? plan_mpys(options, client, trust, files)
+  MPYD_TRY_ASSIGN(Plan plan, files.mpkgs.empty() ? plan_mpys(options, client, trust, files, out)
                                                  : plan_mpkgs(options, trust, files, out));
-  warn_of_lower_version(plan, out);
   if (!options.dry_run && !plan.body.empty()) {
     // Before it is sent, so that what is signed can be compared with what was meant.
     out.say(rows_text(plan.shared, plan.rows));

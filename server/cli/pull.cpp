@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <array>
 #include <boost/json/array.hpp>
-#include <ctime>
 #include <filesystem>
 #include <variant>
 
@@ -13,6 +12,7 @@
 #include "server/cli/progress.hpp"
 #include "server/cli/published.hpp"
 #include "server/cli/trust_view.hpp"
+#include "server/util/clock.hpp"
 #include "server/util/file.hpp"
 
 namespace mpyd::server::cli {
@@ -104,7 +104,7 @@ Outcome<void> run_pull(const PullOptions& options, const Output& out) {
   MPYD_TRY_ASSIGN(const ByteVector pinned, load_root(options.root_file));
   MPYD_TRY_ASSIGN(const AdminClient client, AdminClient::open(options.server));
   MPYD_TRY_ASSIGN(const TrustView trust, fetch_trust(client, pinned));
-  MPYD_TRY(require_unexpired(trust, static_cast<std::uint64_t>(std::time(nullptr))));
+  MPYD_TRY(require_unexpired(trust, SystemClock().now_unix_s()));
   MPYD_TRY_ASSIGN(const std::vector<Wanted> wanted, find_wanted(client, options, out));
   std::error_code ec;
   std::filesystem::create_directories(options.out_dir, ec);

@@ -1,12 +1,12 @@
 #include "server/cli/root_signing.hpp"
 
 #include <algorithm>
-#include <ctime>
 #include <limits>
 
 #include "server/cli/json_fields.hpp"
 #include "server/cli/kept_head.hpp"
 #include "server/cli/passphrase.hpp"
+#include "server/util/clock.hpp"
 #include "server/util/encoding.hpp"
 
 namespace mpyd::server::cli {
@@ -156,10 +156,10 @@ Outcome<void> apply_root(const RootSigningOptions& options, const RootBase& base
     return failure(Errc::limit, "the root is at the highest version there is");
   next.version = before.version + 1;
   if (options.expires_days)
-    next.expires_unix_s = *options.expires_days == 0
-                              ? 0
-                              : static_cast<std::uint64_t>(std::time(nullptr)) +
-                                    std::uint64_t{*options.expires_days} * 86400;
+    next.expires_unix_s =
+        *options.expires_days == 0
+            ? 0
+            : SystemClock().now_unix_s() + std::uint64_t{*options.expires_days} * 86400;
   MPYD_TRY_ASSIGN(const ByteVector body, format_root(next));
   MPYD_TRY_ASSIGN(ByteVector document, unsigned_document(body));
   out.say(root_change(before, next));

@@ -19,10 +19,6 @@ std::string uses_text(const json::object& token) {
   return shown(token, "uses") + " of " + shown(token, "uses_max");
 }
 
-}  // namespace
-
-namespace {
-
 // A secret into a file of its owner's. Wipes it. `lost` is what to do if it cannot be written.
 Outcome<void> write_token(const std::string& file, std::string token, const std::string& lost) {
   token += '\n';

@@ -2,7 +2,8 @@
 
 #include <boost/json/array.hpp>
 #include <charconv>
-#include <ctime>
+
+#include "server/util/clock.hpp"
 
 namespace mpyd::server::cli {
 
@@ -27,7 +28,7 @@ Outcome<boost::json::object> request_token(const AdminClient& client,
   for (const std::string& scope : options.scopes) scopes.emplace_back(scope);
   if (!options.expires.empty()) {
     MPYD_TRY_ASSIGN(const std::uint64_t seconds, parse_duration(options.expires));
-    body["expires_unix_s"] = static_cast<std::uint64_t>(std::time(nullptr)) + seconds;
+    body["expires_unix_s"] = SystemClock().now_unix_s() + seconds;
   }
   if (options.uses != 0) body["uses_max"] = options.uses;
   if (options.approve) body["needs_approval"] = true;

@@ -1,12 +1,12 @@
 // mpyd trust export, sign, import: trust documents by way of files, for keys that are never on
 // line.
 #include <algorithm>
-#include <ctime>
 #include <limits>
 
 #include "server/cli/head_signing.hpp"
 #include "server/cli/json_fields.hpp"
 #include "server/cli/root_signing.hpp"
+#include "server/util/clock.hpp"
 #include "server/util/encoding.hpp"
 #include "server/util/file.hpp"
 
@@ -19,7 +19,7 @@ constexpr std::uint32_t kVersionMax = std::numeric_limits<std::uint32_t>::max();
 constexpr std::uint64_t kExpiryDaysMax = 3650;  // what --expires-days allows
 
 void warn_of_expiry(std::uint64_t expires_unix_s, const Output& out) {
-  const auto now = static_cast<std::uint64_t>(std::time(nullptr));
+  const auto now = SystemClock().now_unix_s();
   if (expires_unix_s > now + (kExpiryDaysMax + 1) * 86400)
     out.say("WARNING: the draft expires " + format_time(expires_unix_s) +
             ", later than any that mpyd makes: it may stay in force for as long");

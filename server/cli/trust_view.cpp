@@ -95,8 +95,7 @@ Outcome<TrustView> fetch_trust(const AdminClient& client, const ByteVector& pinn
 }
 
 Outcome<void> require_unexpired(const TrustView& view, std::uint64_t now_unix_s) {
-  if (!view.head || view.head->expires_unix_s == 0 || view.head->expires_unix_s > now_unix_s)
-    return {};
+  if (!view.head || !trust::has_expired(view.head->expires_unix_s, now_unix_s)) return {};
   return failure(Errc::expired,
                  "the policy expired at " + format_time(view.head->expires_unix_s) +
                      "; motherboards take nothing under it any more",

@@ -4,13 +4,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <algorithm>
-#include <ctime>
 
 #include "mpyd/v1/identity.pb.h"
 #include "protocol/crypto.hpp"
 #include "protocol/limits.hpp"
 #include "server/crypto/passphrase_key.hpp"
 #include "server/crypto/random.hpp"
+#include "server/util/clock.hpp"
 #include "server/util/encoding.hpp"
 #include "server/util/file.hpp"
 
@@ -73,6 +73,7 @@ Result<Locked<Secret>> open_secret(const v1::KeyFile& file, const PassphraseProv
   return secret;
 }
 
+// Also of a pipe, which read_file_or_pipe() takes from anybody.
 Result<void> refuse_readable_by_others(const std::string& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) return fail(errno_error("cannot open", path));
@@ -120,7 +121,7 @@ Result<void> save(const std::string& path, KeyRole role, Bytes public_key, const
   file.set_format(kFormat);
   file.set_role(std::string(role_name(role)));
   file.set_public_key(public_key.data(), public_key.size());
-  file.set_created_unix_s(static_cast<std::uint64_t>(std::time(nullptr)));
+  file.set_created_unix_s(SystemClock().now_unix_s());
   if (passphrase.empty()) {
     file.set_secret_key(secret.data.data(), kSecretBytes);
   } else {

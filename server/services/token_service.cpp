@@ -54,6 +54,26 @@ Result<void> use_token(TokenStore& tokens, const Token& token, std::uint64_t now
   return tokens.set_used(token.hash, now_unix_s);
 }
 
+Result<void> for_each_token(const TokenStore& tokens,
+                            const std::function<void(const Token&)>& visit) {
+  constexpr std::size_t kTokensAtOnce = 1000;
+  std::string after;
+  while (true) {
+    MPYD_TRY_ASSIGN(const auto page, tokens.list(after, kTokensAtOnce));
+    for (const Token& token : page) visit(token);
+    if (page.size() < kTokensAtOnce) return {};
+    after = page.back().name;
+  }
+}
+
+Result<std::vector<std::string>> ruling_tokens(const TokenStore& tokens, std::uint64_t now_unix_s) {
+  std::vector<std::string> out;
+  MPYD_TRY(for_each_token(tokens, [&](const Token& token) {
+    if (token.scopes.allows(Scopes::admin) && token.usable(now_unix_s)) out.push_back(token.name);
+  }));
+  return out;
+}
+
 Result<TokenService::Created> TokenService::create(const Request& request,
                                                    const std::string& actor) {
   const std::uint64_t now = clock_.now_unix_s();
@@ -103,39 +123,14 @@ Result<Token> TokenService::show(std::string_view name) const {
   return *std::move(token);
 }
 
-namespace {
-
-// With it, tokens are made: without one, only whoever has the data directory makes another.
-bool rules(const Token& token, std::uint64_t now_unix_s) {
-  return token.scopes.allows(Scopes::admin) && token.usable(now_unix_s);
-}
-
-Result<bool> another_rules(const TokenStore& tokens, std::string_view name,
-                           std::uint64_t now_unix_s) {
-  constexpr std::size_t kTokensAtOnce = 100;
-  std::string after;
-  while (true) {
-    MPYD_TRY_ASSIGN(const auto rows, tokens.list(after, kTokensAtOnce));
-    for (const Token& token : rows)
-      if (token.name != name && rules(token, now_unix_s)) return true;
-    if (rows.size() < kTokensAtOnce) return false;
-    after = rows.back().name;
-  }
-}
-
-}  // namespace
-
 Result<void> TokenService::revoke(std::string_view name, const std::string& actor) {
   const std::uint64_t now = clock_.now_unix_s();
   return store_.write([&](Transaction& tx) -> Result<void> {
-    MPYD_TRY_ASSIGN(const auto token, tx.tokens().find_named(name));
-    if (token && rules(*token, now)) {
-      MPYD_TRY_ASSIGN(const bool is_safe, another_rules(tx.tokens(), name, now));
-      if (!is_safe)
-        return fail(Errc::conflict, "'" + std::string(name) +
-                                        "' is the last token with the scope admin; make another "
-                                        "one first");
-    }
+    MPYD_TRY_ASSIGN(const auto ruling, ruling_tokens(tx.tokens(), now));
+    if (ruling.size() == 1 && ruling.front() == name)
+      return fail(Errc::conflict, "'" + std::string(name) +
+                                      "' is the last token with the scope admin; make another one "
+                                      "first");
     MPYD_TRY(tx.tokens().remove(name));
     return tx.audit().append({now, actor, "token-revoke", std::string(name)});
   });

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,6 +25,13 @@ Result<Token> find_usable_token(const TokenStore& tokens, const Digest& hash,
 
 // Counts one use of a token that find_usable_token returned. Errors: not_found.
 Result<void> use_token(TokenStore& tokens, const Token& token, std::uint64_t now_unix_s);
+
+// All tokens, in the order of their names; what is read is checked. Errors: malformed.
+Result<void> for_each_token(const TokenStore& tokens,
+                            const std::function<void(const Token&)>& visit);
+// Names of those that may be used now and have the scope admin. Without one, only whoever has the
+// data directory makes another.
+Result<std::vector<std::string>> ruling_tokens(const TokenStore& tokens, std::uint64_t now_unix_s);
 
 class TokenService {
  public:

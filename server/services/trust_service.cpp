@@ -100,8 +100,7 @@ Result<void> TrustService::load() {
 std::optional<std::uint64_t> TrustService::expired_unix_s() const {
   const auto in_force = view();
   const auto& head = in_force->head();
-  if (!head || head->expires_unix_s == 0 || head->expires_unix_s > clock_.now_unix_s())
-    return std::nullopt;
+  if (!head || !trust::has_expired(head->expires_unix_s, clock_.now_unix_s())) return std::nullopt;
   return head->expires_unix_s;
 }
 
@@ -210,7 +209,7 @@ Result<TrustService::AcceptedRoot> TrustService::add_root(Bytes signed_root,
                   lift(trust::verify_next_root(old->root(), signed_root, scratch),
                        "root version " + std::to_string(claimed.version)));
   const std::uint64_t now = clock_.now_unix_s();
-  if (next.expires_unix_s != 0 && next.expires_unix_s <= now)
+  if (trust::has_expired(next.expires_unix_s, now))
     return fail(Errc::expired, "root version " + std::to_string(next.version) + " has expired");
   MPYD_TRY_ASSIGN(const auto fresh, view_with(*old, signed_root));
   const Result<void> written = store_.write([&](Transaction& tx) -> Result<void> {

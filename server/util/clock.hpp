@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace mpyd::server {
 
@@ -15,5 +16,8 @@ class SystemClock final : public Clock {
  public:
   std::uint64_t now_unix_s() const override;
 };
+
+// 2026-11-22 13:40 UTC; "never" for 0.
+std::string format_time(std::uint64_t unix_s);
 
 }  // namespace mpyd::server

@@ -1,4 +1,3 @@
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <limits>
@@ -7,6 +6,7 @@
 #include "server/http/handlers/fields.hpp"
 #include "server/http/handlers/handlers.hpp"
 #include "server/http/json_response.hpp"
+#include "server/util/clock.hpp"
 #include "server/util/encoding.hpp"
 
 namespace mpyd::server::http::handlers {
@@ -123,11 +123,9 @@ json::array sentences_of(const AdminApi& api, const Question& question,
   json::array out;
   out.emplace_back(resolution.message);
   if (const auto expired = api.trust.expired_unix_s())
-    out.emplace_back(
-        fmt::format("the policy expired at {:%Y-%m-%d %H:%M} UTC: motherboards that "
-                    "know the time refuse every driver until mpyd trust renew signs "
-                    "it anew",
-                    fmt::gmtime(static_cast<std::time_t>(*expired))));
+    out.emplace_back("the policy expired at " + format_time(*expired) +
+                     ": motherboards that know the time refuse every driver until mpyd trust renew "
+                     "signs it anew");
   if (resolution.chosen && !resolution.chosen->deprecated.empty())
     out.emplace_back("this release is deprecated: " + resolution.chosen->deprecated);
   if (resolution.chosen && resolution.chosen->variant.unchecked)

@@ -113,7 +113,7 @@ Result<int> schema_version(Connection& connection) {
   if (application != kApplicationId)
     return fail(Errc::bad_magic,
                 "the database belongs to another program; name mpyd's data directory");
-  const auto newest = static_cast<std::int64_t>(migrations().size());
+  const int newest = newest_schema();
   if (version > newest) {
     MPYD_TRY_ASSIGN(const std::string needed, needed_version(connection));
     return fail(Errc::unsupported, "the database has schema " + std::to_string(version) +
@@ -125,9 +125,19 @@ Result<int> schema_version(Connection& connection) {
   return static_cast<int>(version);
 }
 
+int newest_schema() { return static_cast<int>(migrations().size()); }
+
+Result<void> require_newest_schema(Connection& connection) {
+  MPYD_TRY_ASSIGN(const int schema, schema_version(connection));
+  if (schema == newest_schema()) return {};
+  return fail(Errc::unsupported, "the database has schema " + std::to_string(schema) +
+                                     " still; mpyd serve brings it to " +
+                                     std::to_string(newest_schema()) + " when it starts");
+}
+
 Result<void> migrate(Connection& connection) {
   MPYD_TRY_ASSIGN(const int present, schema_version(connection));
-  return run_steps(connection, present, static_cast<int>(migrations().size()));
+  return run_steps(connection, present, newest_schema());
 }
 
 }  // namespace mpyd::server::sqlite

@@ -15,6 +15,7 @@ struct Migration {
 
 // All of schema/sql/migrations, embedded by the build.
 std::span<const Migration> migrations();
+int newest_schema();  // the last one's number
 
 inline constexpr int kApplicationId = 0x6d707964;  // "mpyd", in the file's header
 
@@ -23,6 +24,9 @@ inline constexpr int kApplicationId = 0x6d707964;  // "mpyd", in the file's head
 // Errors: bad_magic (another program's database), unsupported (newer: names the version needed),
 // malformed (something was made or changed beside mpyd: names it).
 Result<int> schema_version(Connection& connection);
+// For who reads what an older one lacks, or must not upgrade. Errors: as schema_version; also
+// unsupported for an older one.
+Result<void> require_newest_schema(Connection& connection);
 
 // Runs what is missing, each step in a transaction of its own. Errors: as schema_version.
 Result<void> migrate(Connection& connection);

@@ -9,6 +9,7 @@
 #include "protocol/mpy/header.hpp"
 #include "server/services/device_service.hpp"
 #include "server/services/documents.hpp"
+#include "server/services/health_service.hpp"
 #include "server/services/packaging.hpp"
 #include "server/services/publish_service.hpp"
 #include "server/services/release_service.hpp"
@@ -187,6 +188,13 @@ class ServerWorld {
   FakeServerKeyFiles key_files;
   server::RotationService rotation{{*store, trust, server_keys, key_files, clock}, {}, {}};
   server::ResolveService resolve{*store, trust};
+  server::HealthService health{{.store = *store,
+                                .trust = trust,
+                                .server_keys = server_keys,
+                                .clock = clock,
+                                .data_dir = directory.path(),
+                                .database = directory.file("mpyd.db"),
+                                .last_backup = directory.file("last-backup")}};
   server::PublishService publish_service{*store, trust, resolve, server_keys, clock};
   server::ReleaseService releases{*store, resolve, clock};
   server::DeviceService devices{*store, clock};

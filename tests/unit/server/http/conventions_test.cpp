@@ -77,13 +77,6 @@ class World : public test::ServerWorld {
   }
 
   AuditService audit{*store};
-  HealthService health{{.store = *store,
-                        .trust = trust,
-                        .server_keys = server_keys,
-                        .clock = clock,
-                        .data_dir = directory.path(),
-                        .database = directory.file("mpyd.db"),
-                        .last_backup = directory.file("last-backup")}};
   CatalogService catalog{*store, trust};
   InventoryService inventory{*store, clock};
   CensusService census{*store};

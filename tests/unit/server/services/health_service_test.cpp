@@ -18,14 +18,6 @@ class World : public test::ServerWorld {
     for (const auto& each : found) out += std::string(each.check) + " ";
     return out;
   }
-
-  HealthService health{{.store = *store,
-                        .trust = trust,
-                        .server_keys = server_keys,
-                        .clock = clock,
-                        .data_dir = directory.path(),
-                        .database = directory.file("mpyd.db"),
-                        .last_backup = directory.file("last-backup")}};
 };
 
 }  // namespace
