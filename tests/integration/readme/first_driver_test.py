@@ -10,18 +10,10 @@ import subprocess
 import tempfile
 import unittest
 
-REPO = pathlib.Path(__file__).resolve().parents[3]
+from support import blocks, live, section
+
 COMMANDS_MAX = 8
 PORTS = (8780, 8781)  # the defaults, which the README's commands use
-
-
-def section(title):
-    text = (REPO / "README.md").read_text()
-    return text.split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
-
-
-def blocks(text, language):
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.M | re.S)
 
 
 def is_free(port):
@@ -52,7 +44,7 @@ class FirstDriver(unittest.TestCase):
 
         # One shell, as a reader's who pastes the whole block.
         script = f"set -e\n{environment}{commands}"
-        shell = subprocess.Popen(["bash", "-c", script], cwd=folder, env=dict(os.environ, MPYD=str(REPO)),
+        shell = subprocess.Popen(["bash", "-c", script], cwd=folder, env=dict(os.environ, MPYD=str(live.REPO)),
                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                  text=True, start_new_session=True)
         try:
