@@ -49,11 +49,11 @@ class Metal(MetalCase):
     def test_A26_a_motherboard_reset_after_any_event_ends_loaded(self):
         self.publish_both()
         board = self.start()
+        since = 0
         for event in ("started", "plugged", "identified", "address", "synced", "chosen", "loaded"):
             with self.subTest(event):
-                since = board.mark()
-                board.wait_event(event, since=0 if event == "started" else since, timeout_s=60)
-                board.tell("reset")
+                board.wait_event(event, since=since, timeout_s=60)
+                since = board.reset()
         self.expect_works(board)
         self.assertEqual(len(board.find("started")), 8)
 

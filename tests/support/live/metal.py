@@ -29,6 +29,13 @@ class MetalMotherboard(live.EventProgram):
         """For `since`: what happens from here on."""
         return len(self.events)
 
+    def reset(self):
+        """By the button. Returns, for `since`, where the new start begins: what was on its way before may come after the mark."""
+        since = self.mark()
+        self.tell("reset")
+        started = self.wait_event("started", since=since, timeout_s=60)
+        return next(at for at in range(since, len(self.events)) if self.events[at] is started)
+
     def call(self, slot, method, *args):
         since = self.mark()
         self.tell("call", slot, method, *args)
